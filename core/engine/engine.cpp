@@ -1,0 +1,423 @@
+#include "core/engine/engine.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <unordered_map>
+
+#include "core/base/limits.hpp"
+#include "core/base/release.hpp"
+#include "core/engine/codec.hpp"
+#include "core/engine/plan.hpp"
+#include "core/engine/user_reader.hpp"
+
+namespace admetrics {
+namespace {
+
+/// What contributions and rows depend on besides the source: when it changes, everything is computed again.
+std::string fingerprint_of(const Reporting& reporting) {
+  const EventNames& names = reporting.names;
+  std::string text = "1";
+  for (const std::string& part :
+       {reporting.zone.name(), std::to_string(reporting.trial_length_days), names.trial_started, names.initial_purchase,
+        names.trial_converted, names.refund_contains}) {
+    text += '\x1f' + part;
+  }
+  return text;
+}
+
+void tell(const std::function<void(const EpochProgress&)>& on_progress, const char* stage, std::int64_t done = 0,
+          std::int64_t total = 0) {
+  if (on_progress) on_progress(EpochProgress{stage, done, total});
+}
+
+}  // namespace
+
+std::int64_t EpochReport::rows_written() const {
+  std::int64_t rows = 0;
+  for (const SinkReceipt& receipt : receipts) rows = std::max(rows, receipt.written());
+  return rows;
+}
+
+Engine::Engine(const Reporting& reporting, EngineOptions options, const Clock& clock, Source& source, LedgerStore& ledger,
+               std::vector<Sink*> sinks)
+    : reporting_(&reporting),
+      options_(options),
+      fingerprint_(fingerprint_of(reporting)),
+      clock_(&clock),
+      source_(&source),
+      ledger_(&ledger),
+      sinks_(std::move(sinks)),
+      pool_(std::clamp<std::size_t>(options.workers, 1, kWorkerCountMax)) {}
+
+Engine::~Engine() = default;
+
+void Engine::drop_state() {
+  users_.reset();
+  meta_.reset();
+  state_.reset();
+}
+
+Status Engine::load(const std::function<void(const EpochProgress&)>& on_progress) {
+  drop_state();
+  tell(on_progress, "load");
+  ADM_ASSIGN(header_, ledger_->open());
+  const std::size_t shards = options_.shards == 0 ? kShardCountDefault : std::min(options_.shards, kShardCountMax);
+  auto state = std::make_unique<State>(shards);
+
+  Status inconsistent;
+  ADM_TRY(ledger_->load_dictionary([&](std::uint32_t id, std::string_view text) {
+    if (id != 0 && state->dictionary.intern(text).value != id) {
+      inconsistent = Error{Errc::kCorrupt, "load the ledger", "dictionary",
+                           "its ids are not dense; move the state folder away to rebuild it from the source"};
+    }
+  }));
+  ADM_TRY(inconsistent);
+  std::int64_t loaded = 0;
+  ADM_TRY(ledger_->load_users([&](std::string_view distinct_id, BytesView bytes) {
+    auto contribution = decode_user(bytes);
+    if (!contribution) {
+      inconsistent = std::move(contribution).error();
+      return;
+    }
+    UserShard& shard = state->users[state->user_shard_of(hash_of_user(distinct_id))];
+    const UserRef user = shard.load(distinct_id, *contribution);
+    for_each_cell(*contribution, [&](CellKey cell) {
+      state->row_shard(cell).load(cell, user);
+    });
+    constexpr std::int64_t kTellEvery = 65'536;
+    if (++loaded % kTellEvery == 0) tell(on_progress, "load", loaded);
+  }));
+  ADM_TRY(inconsistent);
+  constexpr std::string_view kUserPrefix = "u|";
+  ADM_TRY(ledger_->load_reject_owners([&](std::string_view owner, std::uint64_t digest) {
+    if (!owner.starts_with(kUserPrefix)) return;
+    owner.remove_prefix(kUserPrefix.size());
+    state->users[state->user_shard_of(hash_of_user(owner))].load_rejects(owner, digest);
+  }));
+  auto meta = std::make_unique<MetaLedger>(*ledger_, state->dictionary);
+  ADM_TRY(meta->load());
+
+  // Where the sinks stand decides what must be looked at again.
+  audit_needed_ = false;
+  audit_reason_.clear();
+  keys_to_redo_.clear();
+  const auto audit = [&](const std::string& why) {
+    audit_needed_ = true;
+    if (audit_reason_.empty()) audit_reason_ = why;
+  };
+  for (Sink* sink : sinks_) {
+    ADM_ASSIGN(SinkState at, sink->open());
+    if (at.fresh && at.empty && header_.epoch.value == 0) continue;
+    if (at.fresh || at.ledger != header_.ledger) {
+      audit(sink->name() + " holds rows that this ledger did not write");
+    } else if (at.epoch == header_.epoch) {
+      continue;
+    } else if (at.epoch.value == header_.epoch.value + 1 && at.last_keys_known) {
+      std::move(at.last_keys.begin(), at.last_keys.end(), std::back_inserter(keys_to_redo_));
+    } else {
+      audit(sink->name() + " stands at epoch " + std::to_string(at.epoch.value) + ", the ledger at " +
+            std::to_string(header_.epoch.value));
+    }
+  }
+
+  state_ = std::move(state);
+  meta_ = std::move(meta);
+  users_ = std::make_unique<UserReader>(*state_, *reporting_, pool_);
+  texts_saved_ = state_->dictionary.size();
+  return {};
+}
+
+Result<EpochReport> Engine::run_epoch(const EpochRequest& request) {
+  EpochReport report;
+  const std::int64_t started = clock_->steady_micros();
+  if (!state_) ADM_TRY(load(request.on_progress));
+
+  // Whatever goes wrong from here on leaves half an epoch in memory: drop it.
+  struct Guard {
+    Engine* engine;
+    ~Guard() {
+      if (engine == nullptr) return;
+      engine->source_->end_snapshot();
+      engine->ledger_->rollback();
+      engine->drop_state();
+    }
+  } guard{this};
+
+  ADM_TRY(ledger_->begin());
+  EpochInput input;
+  ADM_TRY(read_source(request, report, input));
+  source_->end_snapshot();
+  std::vector<RejectChange> rejects = users_->take_reject_changes();
+  report.users_read = static_cast<std::int64_t>(users_->users_read());
+  report.read_micros = clock_->steady_micros() - started;
+
+  const bool settings_changed = header_.epoch.value != 0 && header_.fingerprint != fingerprint_;
+  if (header_.as_of != kNoDay && header_.as_of != request.as_of) mark_days_turned(header_.as_of, request.as_of);
+  report.audited = request.audit || audit_needed_ || settings_changed;
+  if (audit_needed_) report.reason = audit_reason_;
+  if (report.audited || !keys_to_redo_.empty()) ADM_TRY(mark_for_audit(report.audited, request));
+
+  ADM_ASSIGN(Plan plan, make_plan());
+  plan.purge_unrecognized = report.audited;
+  const bool nothing_new = plan.empty() && rejects.empty() && input.position == header_.position &&
+                           request.as_of == header_.as_of && header_.epoch.value != 0 && !settings_changed;
+  if (!nothing_new) {
+    const CommitHeader commit{header_.ledger, EpochId{header_.epoch.value + 1}, input.position, request.as_of,
+                              clock_->now()};
+    for (Sink* sink : sinks_) {
+      SinkReceipt receipt;
+      ADM_TRY(commit_sink(*sink, commit, plan, request, receipt, report));
+      report.receipts.push_back(receipt);
+    }
+    const std::int64_t ledger_started = clock_->steady_micros();
+    ADM_TRY(save_ledger(commit, input.mappings, std::move(rejects)));
+    report.ledger_micros = clock_->steady_micros() - ledger_started;
+    report.committed = true;
+    report.cells_rendered = static_cast<std::int64_t>(plan.cells.size());
+    audit_needed_ = false;
+    keys_to_redo_.clear();
+  } else {
+    ledger_->rollback();
+  }
+  guard.engine = nullptr;
+  if (Status acknowledged = source_->acknowledge(header_.position); !acknowledged.ok()) {
+    report.warning = acknowledged.error().line();  // costs a longer log, nothing else
+  }
+
+  for (UserShard& shard : state_->users) shard.end_epoch();
+  for (RowShard& shard : state_->rows) shard.end_epoch();
+  users_->end_epoch();
+  meta_->end_epoch();
+  report.epoch = header_.epoch;
+  report.total_micros = clock_->steady_micros() - started;
+  return report;
+}
+
+Status Engine::read_source(const EpochRequest& request, EpochReport& report, EpochInput& input) {
+  tell(request.on_progress, "read");
+  const bool first = header_.epoch.value == 0;
+  const bool settings_changed = !first && header_.fingerprint != fingerprint_;
+  ADM_ASSIGN(input, source_->begin_epoch(first ? "" : header_.position, request.reconcile || first || settings_changed));
+  report.records = input.records;
+  report.reconciled = input.reconcile;
+  report.reason = settings_changed ? "the reporting settings changed" : input.reconcile_reason;
+
+  ADM_ASSIGN(FactReader * reader, source_->reader(0));
+  const auto read_meta = [&]() -> Status {
+    if (input.scan_meta) {
+      ADM_TRY(meta_->reconcile(*reader, input.mappings));
+    } else {
+      if (input.mappings != header_.mappings) ADM_TRY(read_mapping_changes(*reader, input.mappings, input.ad_days));
+      report.ad_days_read = static_cast<std::int64_t>(input.ad_days.size());
+      ADM_TRY(meta_->apply(*reader, input.mappings, input.ad_days));
+    }
+    return meta_->flush();
+  };
+  if (input.scan_users) {
+    constexpr std::int64_t kScanShareOfMemory = 4;
+    return users_->reconcile(*source_, input.users_estimate, options_.memory_limit_bytes / kScanShareOfMemory, read_meta);
+  }
+  ADM_TRY(read_meta());
+  return users_->apply(*source_, input.users);
+}
+
+Status Engine::read_mapping_changes(FactReader& reader, const Mappings& mappings, std::vector<AdDayKey>& ad_days) {
+  const auto changed = [&](Breakdown breakdown, const ValueMapping& before, const ValueMapping& after) -> Status {
+    std::vector<std::string> raws;
+    for (const auto& [raw, to] : before.entries()) {
+      if (after.find(raw) != std::optional<std::string_view>(to)) raws.push_back(raw);
+    }
+    for (const auto& [raw, to] : after.entries()) {
+      if (!before.find(raw)) raws.push_back(raw);
+    }
+    for (const std::string& raw : raws) {
+      ADM_TRY(reader.find_ad_days(breakdown, raw, [&](AdDayKey key) { ad_days.push_back(std::move(key)); }));
+    }
+    return {};
+  };
+  ADM_TRY(changed(Breakdown::kCountry, header_.mappings.country, mappings.country));
+  ADM_TRY(changed(Breakdown::kDevice, header_.mappings.device, mappings.device));
+  sort_unique(ad_days);
+  return {};
+}
+
+void Engine::mark_days_turned(Day from, Day to) {
+  // A row turns post-trial on the day `date` + trial length; going back in time turns it again.
+  const std::int64_t length = reporting_->trial_length_days;
+  const std::int64_t first = std::min(from.value, to.value) - length + 1;
+  const std::int64_t last = std::max(from.value, to.value) - length;
+  pool_.for_each(state_->rows.size(), [&](std::size_t, std::size_t shard) {
+    RowShard& rows = state_->rows[shard];
+    std::vector<CellKey> turned;
+    rows.for_each_cell([&](CellKey cell) {
+      if (cell.day.value >= first && cell.day.value <= last) turned.push_back(cell);
+    });
+    for (const CellKey cell : turned) rows.mark_cell(cell);
+  });
+}
+
+Status Engine::mark_for_audit(bool everything, const EpochRequest& request) {
+  // A range is the operator's wish; what has to be audited anyway is audited whole.
+  const bool whole = !everything || !keys_to_redo_.empty() || audit_needed_ || header_.fingerprint != fingerprint_;
+  const auto in_range = [&](Day day) {
+    return whole || ((!request.audit_since || day >= *request.audit_since) && (!request.audit_until || day <= *request.audit_until));
+  };
+  const auto mark_key = [&](const SinkKey& key) {
+    const DictionaryId id = state_->dictionary.intern(key.entity_id);
+    const Entity entity(key.level, id);
+    switch (key.kind) {
+      case SinkKey::Kind::kCell: {
+        const CellKey cell{entity, key.day};
+        if (in_range(cell.day)) state_->row_shard(cell).mark_cell(cell);
+        break;
+      }
+      case SinkKey::Kind::kName: meta_->mark_name(entity); break;
+      case SinkKey::Kind::kHierarchy: meta_->mark_hierarchy(id); break;
+    }
+  };
+  for (const SinkKey& key : keys_to_redo_) mark_key(key);
+  if (!everything) return {};
+
+  for (Sink* sink : sinks_) ADM_TRY(sink->visit_keys(mark_key));
+  for (RowShard& rows : state_->rows) {
+    std::vector<CellKey> cells;
+    rows.for_each_cell([&](CellKey cell) {
+      if (in_range(cell.day)) cells.push_back(cell);
+    });
+    for (const CellKey cell : cells) rows.mark_cell(cell);
+  }
+  return meta_->visit_cells([&](CellKey cell) {
+    if (in_range(cell.day)) state_->row_shard(cell).mark_cell(cell);
+    meta_->mark_name(cell.entity);
+    if (cell.entity.level() == Level::kAd) meta_->mark_hierarchy(cell.entity.id());
+  });
+}
+
+Result<Engine::Plan> Engine::make_plan() {
+  Plan plan;
+  std::vector<CellKey> whole;
+  const auto take = [&](const DirtyRows& dirty) {
+    plan.rows.insert(plan.rows.end(), dirty.rows().begin(), dirty.rows().end());
+    whole.insert(whole.end(), dirty.cells().begin(), dirty.cells().end());
+  };
+  for (const RowShard& shard : state_->rows) take(shard.dirty());
+  take(meta_->dirty());
+  sort_unique(whole);
+  sort_unique(plan.rows);
+
+  for (const CellKey cell : whole) plan.cells.push_back({0, cell, true, 0, 0});
+  for (std::uint32_t begin = 0; begin < plan.rows.size();) {
+    const CellKey cell = plan.rows[begin].cell;
+    std::uint32_t end = begin;
+    while (end < plan.rows.size() && plan.rows[end].cell == cell) ++end;
+    if (!std::binary_search(whole.begin(), whole.end(), cell)) plan.cells.push_back({0, cell, false, begin, end});
+    begin = end;
+  }
+  release(whole);
+
+  std::vector<Entity> entities;
+  for (const Plan::Item& item : plan.cells) {
+    if (entities.empty() || entities.back() != item.cell.entity) entities.push_back(item.cell.entity);
+  }
+  sort_unique(entities);
+  std::sort(entities.begin(), entities.end(), [&](Entity a, Entity b) {
+    if (a.level() != b.level()) return name_of(a.level()) < name_of(b.level());
+    return state_->dictionary.text(a.id()) < state_->dictionary.text(b.id());
+  });
+  std::unordered_map<std::uint32_t, std::uint32_t> ranks;
+  for (std::uint32_t rank = 0; rank < entities.size(); ++rank) ranks.emplace(entities[rank].packed, rank);
+  for (Plan::Item& item : plan.cells) item.rank = ranks.at(item.cell.entity.packed);
+  std::sort(plan.cells.begin(), plan.cells.end(), [](const Plan::Item& a, const Plan::Item& b) {
+    return std::pair(a.rank, a.cell.day) < std::pair(b.rank, b.cell.day);
+  });
+
+  for (const Entity entity : meta_->dirty_names()) {
+    ADM_ASSIGN(NameWrite name, meta_->name_of_entity(entity));
+    plan.names.push_back(std::move(name));
+  }
+  for (const DictionaryId ad : meta_->dirty_hierarchies()) {
+    ADM_ASSIGN(HierarchyWrite hierarchy, meta_->hierarchy_of(ad));
+    plan.hierarchies.push_back(hierarchy);
+  }
+  return plan;
+}
+
+Status Engine::commit_sink(Sink& sink, const CommitHeader& header, const Plan& plan, const EpochRequest& request,
+                           SinkReceipt& receipt, EpochReport& report) {
+  for (int attempt = 1;; ++attempt) {
+    const std::int64_t started = clock_->steady_micros();
+    Status status = sink.begin(header, plan.purge_unrecognized);
+    if (status.ok()) status = write_plan(sink, plan, request);
+    const std::int64_t rendered = clock_->steady_micros();
+    if (status.ok()) {
+      tell(request.on_progress, "commit");
+      auto committed = sink.commit();
+      if (committed) {
+        receipt = *committed;
+        report.render_micros += rendered - started;
+        report.commit_micros += clock_->steady_micros() - rendered;
+        return {};
+      }
+      status = std::move(committed).error();
+    }
+    sink.rollback();
+    // The commit may have happened all the same: ask.
+    if (auto at = sink.open(); at.ok() && !at->fresh && at->ledger == header.ledger && at->epoch == header.epoch) return {};
+    if (!request.retry_sink || !request.retry_sink(sink.name(), status.error(), attempt)) return status;
+  }
+}
+
+Status Engine::write_plan(Sink& sink, const Plan& plan, const EpochRequest& request) {
+  if (plan.cells.size() <= kInlineCellsMax) {
+    ADM_TRY(write_cells_inline(sink, plan, request.as_of));
+  } else {
+    ADM_TRY(write_cells_parallel(sink, plan, request));
+  }
+  ADM_TRY(sink.write_names(plan.names));
+  return sink.write_hierarchies(plan.hierarchies);
+}
+
+Status Engine::save_ledger(const CommitHeader& commit, const Mappings& mappings, std::vector<RejectChange> rejects) {
+  const std::uint32_t texts = state_->dictionary.size();
+  for (std::uint32_t id = texts_saved_; id < texts; ++id) {
+    ADM_TRY(ledger_->put_text(id, state_->dictionary.text(DictionaryId{id})));
+  }
+  // In the order of the keys: the ledger's tree then grows at one end.
+  struct Change {
+    std::string_view distinct_id;
+    const UserContribution* contribution;
+  };
+  std::vector<Change> changes;
+  for (const UserShard& shard : state_->users) {
+    for (const std::string& user : shard.removed()) ADM_TRY(ledger_->erase_user(user));
+    for (const UserRef user : shard.changed()) changes.push_back({shard.distinct_id(user), &shard.contribution(user)});
+  }
+  std::sort(changes.begin(), changes.end(),
+            [](const Change& a, const Change& b) { return a.distinct_id < b.distinct_id; });
+  Bytes bytes;
+  for (const Change& change : changes) {
+    encode(*change.contribution, bytes);
+    ADM_TRY(ledger_->put_user(change.distinct_id, bytes));
+  }
+  for (const RejectChange& change : rejects) {
+    ADM_TRY(ledger_->put_rejects(change.owner, change.digest, change.rejects));
+  }
+  LedgerHeader next = header_;
+  next.epoch = commit.epoch;
+  next.position = commit.position;
+  next.as_of = commit.as_of;
+  next.fingerprint = fingerprint_;
+  next.mappings = mappings;
+  ADM_TRY(ledger_->commit(next));
+  header_ = std::move(next);
+  texts_saved_ = texts;
+  return {};
+}
+
+std::vector<UnmappedValue> Engine::unmapped() const {
+  return meta_ ? meta_->unmapped(header_.mappings) : std::vector<UnmappedValue>{};
+}
+std::size_t Engine::user_count() const { return state_ ? state_->user_count() : 0; }
+std::size_t Engine::memory_bytes() const { return state_ ? state_->memory_bytes() : 0; }
+
+}  // namespace admetrics

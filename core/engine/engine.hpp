@@ -1,0 +1,127 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/clock.hpp"
+#include "core/engine/meta_ledger.hpp"
+#include "core/engine/ports.hpp"
+#include "core/engine/state.hpp"
+#include "core/engine/worker_pool.hpp"
+#include "core/model/reporting.hpp"
+
+namespace admetrics {
+
+class UserReader;
+struct RejectChange;
+
+struct EngineOptions {
+  std::size_t workers = 1;
+  std::size_t shards = 0;                   // 0: kShardCountDefault
+  std::int64_t memory_limit_bytes = 0;      // 0: none
+};
+
+/// Where an epoch is, for people who wait.
+struct EpochProgress {
+  const char* stage = "";  // "load", "read", "render", "commit"
+  std::int64_t done = 0;
+  std::int64_t total = 0;  // 0: not known
+};
+
+struct EpochRequest {
+  Day as_of;               // "today" in the reporting zone
+  bool reconcile = false;  // read everything, whatever the change log says
+  bool audit = false;      // also compare every stored row, and remove rows that should not be
+  std::optional<Day> audit_since;  // limits the comparison to rows of these days
+  std::optional<Day> audit_until;
+  const std::atomic<bool>* stop = nullptr;  // once true, the epoch is given up (kInterrupted)
+  std::function<void(const EpochProgress&)> on_progress;
+  /// A sink failed, `attempt` times so far. True: try the commit again (after waiting); false: give the epoch up.
+  std::function<bool(const std::string& sink, const Error& error, int attempt)> retry_sink;
+};
+
+/// Durations in microseconds.
+struct EpochReport {
+  EpochId epoch;
+  bool committed = false;  // false: nothing was new
+  bool reconciled = false;
+  bool audited = false;
+  std::string reason;      // why it reconciled or audited
+  std::string warning;     // something failed that does no harm yet
+  std::uint64_t records = 0;
+  std::int64_t users_read = 0;
+  std::int64_t ad_days_read = 0;
+  std::int64_t cells_rendered = 0;
+  std::vector<SinkReceipt> receipts;  // by sink
+  std::int64_t read_micros = 0;
+  std::int64_t render_micros = 0;     // rendering and writing go side by side
+  std::int64_t commit_micros = 0;     // of the sinks
+  std::int64_t ledger_micros = 0;
+  std::int64_t total_micros = 0;
+
+  [[nodiscard]] std::int64_t rows_written() const;
+};
+
+/// Engine: one epoch at a time, from a source snapshot to committed rows.
+///
+/// Threads:    one thread calls everything; parallel inside.
+/// Invariants: (1) sinks commit before the ledger, the ledger before the source is acknowledged; (2) after an error
+///             the state in memory is dropped and loaded again from the ledger, so that half an epoch never stays.
+class Engine {
+ public:
+  Engine(const Reporting& reporting, EngineOptions options, const Clock& clock, Source& source, LedgerStore& ledger,
+         std::vector<Sink*> sinks);
+  ~Engine();
+
+  /// Reads the ledger and asks the sinks where they stand. Called by `run_epoch` when needed.
+  Status load(const std::function<void(const EpochProgress&)>& on_progress);
+
+  /// Takes everything that the source has recorded, and commits it. Nothing dirty: commits nothing.
+  Result<EpochReport> run_epoch(const EpochRequest& request);
+
+  [[nodiscard]] const LedgerHeader& header() const { return header_; }
+  [[nodiscard]] std::vector<UnmappedValue> unmapped() const;
+  [[nodiscard]] std::size_t user_count() const;
+  [[nodiscard]] std::size_t memory_bytes() const;
+
+ private:
+  struct Plan;
+
+  Status read_source(const EpochRequest& request, EpochReport& report, EpochInput& input);
+  Status read_mapping_changes(FactReader& reader, const Mappings& mappings, std::vector<AdDayKey>& ad_days);
+  void mark_days_turned(Day from, Day to);
+  Status mark_for_audit(bool everything, const EpochRequest& request);
+  Result<Plan> make_plan();
+  Status commit_sink(Sink& sink, const CommitHeader& header, const Plan& plan, const EpochRequest& request,
+                     SinkReceipt& receipt, EpochReport& report);
+  Status write_plan(Sink& sink, const Plan& plan, const EpochRequest& request);
+  Status write_cells_inline(Sink& sink, const Plan& plan, Day as_of);
+  Status write_cells_parallel(Sink& sink, const Plan& plan, const EpochRequest& request);
+  Status save_ledger(const CommitHeader& header, const Mappings& mappings, std::vector<RejectChange> rejects);
+  void drop_state();
+
+  // Fixed after construction.
+  const Reporting* reporting_;
+  const EngineOptions options_;
+  const std::string fingerprint_;
+  const Clock* clock_;
+  Source* source_;
+  LedgerStore* ledger_;
+  const std::vector<Sink*> sinks_;
+  // The calling thread's, but shared with the workers while they run.
+  WorkerPool pool_;
+  std::unique_ptr<State> state_;  // none: not loaded
+  std::unique_ptr<MetaLedger> meta_;
+  std::unique_ptr<UserReader> users_;
+  LedgerHeader header_;
+  std::uint32_t texts_saved_ = 1;       // dictionary ids below are in the ledger
+  bool audit_needed_ = false;           // some sink holds rows that we cannot vouch for
+  std::string audit_reason_;
+  std::vector<SinkKey> keys_to_redo_;   // written by an epoch that the ledger never heard of
+};
+
+}  // namespace admetrics

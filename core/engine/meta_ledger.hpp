@@ -1,0 +1,84 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/engine/dirty_rows.hpp"
+#include "core/engine/ports.hpp"
+#include "core/metrics/meta.hpp"
+
+namespace admetrics {
+
+/// MetaLedger: minus old, plus new, for the Meta rows.
+///
+/// Contributions of (ad, day)s and cells of ad sets and campaigns stay on disk, in the ledger's open transaction: Meta
+/// rows change by the day, not by the second, and memory is for users. An ad's own cell is its contribution, so it is
+/// not stored again.
+///
+/// Threads: the pipeline's thread.
+class MetaLedger {
+ public:
+  MetaLedger(LedgerStore& store, Dictionary& dictionary) : store_(&store), dictionary_(dictionary), texts_(&dictionary) {}
+
+  /// At start: what the ledger remembers.
+  Status load();
+
+  /// Replaces the contribution of each of `keys`, with rows read by `reader` under `mappings`.
+  Status apply(FactReader& reader, const Mappings& mappings, const std::vector<AdDayKey>& keys);
+  /// Reads every Meta row; what the source no longer has is withdrawn.
+  Status reconcile(FactReader& reader, const Mappings& mappings);
+  /// Brings the store up to date; before cells, names or pairs are read, and before the ledger's commit.
+  Status flush();
+
+  Status cell(CellKey key, MetaCell& out);
+  /// Calls `visit` for every cell that Meta rows count for.
+  Status visit_cells(const std::function<void(CellKey)>& visit);
+  Result<NameWrite> name_of_entity(Entity entity);
+  Result<HierarchyWrite> hierarchy_of(DictionaryId ad);
+
+  // What changed since `end_epoch`.
+  [[nodiscard]] const DirtyRows& dirty() const { return dirty_; }
+  [[nodiscard]] const std::set<Entity>& dirty_names() const { return dirty_names_; }
+  [[nodiscard]] const std::set<DictionaryId>& dirty_hierarchies() const { return dirty_hierarchies_; }
+  void mark_name(Entity entity) { dirty_names_.insert(entity); }
+  void mark_hierarchy(DictionaryId ad) { dirty_hierarchies_.insert(ad); }
+  void end_epoch();
+
+  /// Values of Meta's country and device rows that no active mapping covers (`metrics.md` section 4).
+  [[nodiscard]] std::vector<UnmappedValue> unmapped(const Mappings& mappings) const;
+
+ private:
+  class RowCollector;
+
+  Status replace(const AdDayKey& key, MetaContribution next, std::vector<Reject> rejects);
+  void mark_names(DictionaryId ad, const MetaContribution& withdrawn, const MetaContribution& given);
+  Status add_part(DictionaryId ad, Day day, const MetaPart& part, int sign);
+  Result<MetaCell*> cached_cell(CellKey key);
+  Status flush_cells();
+
+  LedgerStore* store_;
+  DictionaryCache dictionary_;
+  Dictionary* texts_;
+  std::map<CellKey, MetaCell> cells_;  // changed, not yet in the store
+  std::map<std::pair<Breakdown, DictionaryId>, std::int64_t> raw_values_;
+  std::set<std::pair<Breakdown, DictionaryId>> raw_values_changed_;
+  std::unordered_map<std::string, std::uint64_t> reject_digests_;
+  DirtyRows dirty_;
+  std::set<Entity> dirty_names_;
+  std::set<DictionaryId> dirty_hierarchies_;
+  bool reconciling_ = false;
+  std::vector<std::pair<DictionaryId, Day>> seen_;  // while reconciling
+  std::set<std::string> reject_owners_seen_;
+};
+
+/// A number that two equal lists of rejects share, whatever their order; 0 for none.
+std::uint64_t digest_of(std::vector<Reject>& rejects);
+
+/// What owners of rejected Meta rows are called in the ledger; users are called by their `distinct_id` behind "u|".
+std::string reject_owner_of(const AdDayKey& key);
+std::string reject_owner_of_user(std::string_view distinct_id);
+
+}  // namespace admetrics

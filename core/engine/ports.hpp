@@ -1,0 +1,195 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/day.hpp"
+#include "core/base/result.hpp"
+#include "core/metrics/meta.hpp"
+#include "core/model/raw.hpp"
+#include "core/model/reject.hpp"
+#include "core/model/row.hpp"
+
+/// What the engine needs of the world. The rooms `sources`, `sinks` and `state` implement these.
+namespace admetrics {
+
+// ── Source ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// One share of a full scan: part `index` of `count`, together every row once.
+struct ScanPart {
+  std::size_t index = 0;
+  std::size_t count = 1;
+};
+
+/// Reads facts from the open epoch's snapshot. One thread at a time; several readers may read side by side.
+class FactReader {
+ public:
+  virtual ~FactReader() = default;
+
+  /// Every row of one user. "" stands for all rows whose `distinct_id` is NULL, empty or a blob.
+  virtual Status read_user(std::string_view distinct_id, UserRowVisitor& visitor) = 0;
+  virtual Status scan_users(ScanPart part, UserRowVisitor& visitor) = 0;
+  virtual Status scan_events(ScanPart part, UserRowVisitor& visitor) = 0;
+  virtual Status scan_products(ScanPart part, UserRowVisitor& visitor) = 0;
+
+  /// Every Meta row of one ad on one day, over the four tables.
+  virtual Status read_ad_day(const AdDayKey& key, MetaRowVisitor& visitor) = 0;
+  /// Every Meta row, each (ad, day)'s rows together.
+  virtual Status scan_meta(MetaRowVisitor& visitor) = 0;
+  /// The (ad, day)s that have a row with the raw value `raw` in the breakdown's table.
+  virtual Status find_ad_days(Breakdown breakdown, std::string_view raw,
+                              const std::function<void(AdDayKey)>& visit) = 0;
+};
+
+/// What one snapshot says has changed since a position.
+struct EpochInput {
+  std::string position;             // what the ledger shall remember; opaque to the engine
+  std::uint64_t records = 0;        // change records collapsed into the keys below
+  bool reconcile = false;           // nobody knows what changed: everything shall be read
+  std::string reconcile_reason;     // why, for people
+  bool scan_users = false;          // read all users instead of `users`: it is cheaper, or the only way
+  bool scan_meta = false;           // read all Meta rows instead of `ad_days`
+  std::vector<std::string> users;   // dirty `distinct_id`s, each once
+  std::vector<AdDayKey> ad_days;    // dirty (ad, day)s, each once
+  Mappings mappings;                // as of the snapshot
+  std::int64_t users_estimate = 0;  // about how many users there are; bounds the memory of a full scan
+};
+
+/// The raw tables. Threads: the pipeline's thread, but readers as `FactReader` says.
+class Source {
+ public:
+  virtual ~Source() = default;
+
+  /// Opens one consistent snapshot and says what changed since `position` ("" = never seen anything).
+  virtual Result<EpochInput> begin_epoch(const std::string& position, bool reconcile) = 0;
+  /// Reader 0 always exists while an epoch's snapshot is open; further ones fail with kUnsupported where the file
+  /// does not allow several readers at one snapshot.
+  virtual Result<FactReader*> reader(std::size_t index) = 0;
+  /// Ends the snapshot. Facts are gone after that; the position is not yet acknowledged.
+  virtual void end_snapshot() = 0;
+  /// The ledger has durably taken everything up to `position`; older records may be forgotten.
+  virtual Status acknowledge(const std::string& position) = 0;
+};
+
+// ── Sink ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// What identifies a commit, in the sink as in the ledger.
+struct CommitHeader {
+  std::string ledger;  // the ledger's identity: rows of another ledger are not ours to trust
+  EpochId epoch;
+  std::string position;  // of the source
+  Day as_of;
+  Instant committed_at;
+};
+
+/// An entity's mapping row or one of its cells, by text: how a sink names what it wrote last.
+struct SinkKey {
+  enum class Kind : std::uint8_t { kCell = 1, kName = 2, kHierarchy = 3 };  // stored by sinks; add at the end
+  Kind kind = Kind::kCell;
+  Level level = Level::kCampaign;
+  std::string entity_id;
+  Day day;  // of a cell
+};
+
+/// Where a sink stands.
+struct SinkState {
+  bool fresh = true;  // never committed to
+  bool empty = true;  // its tables hold no row at all
+  std::string ledger;
+  EpochId epoch;
+  bool last_keys_known = true;  // false: the last commit was too large to list
+  std::vector<SinkKey> last_keys;  // what the last commit changed
+};
+
+struct SinkReceipt {
+  std::int64_t inserted = 0;
+  std::int64_t updated = 0;
+  std::int64_t deleted = 0;
+  std::int64_t unchanged = 0;  // rows that were offered and stood already
+
+  [[nodiscard]] std::int64_t written() const { return inserted + updated + deleted; }
+};
+
+/// Where rows go. One transaction an epoch, its position inside it; everything written is whole-row and
+/// idempotent, so replaying an epoch changes nothing. Threads: the pipeline's thread.
+class Sink {
+ public:
+  virtual ~Sink() = default;
+
+  [[nodiscard]] virtual const std::string& name() const = 0;
+  /// Opens, creates what is missing, and tells where it stands.
+  virtual Result<SinkState> open() = 0;
+  /// Calls `visit` for every key that has a row, with duplicates; rows whose key nobody could have written are counted.
+  virtual Status visit_keys(const std::function<void(const SinkKey&)>& visit) = 0;
+
+  /// Begins an epoch's transaction. `purge_unrecognized` also removes rows whose key is none of ours.
+  virtual Status begin(const CommitHeader& header, bool purge_unrecognized) = 0;
+  virtual Status write_cells(std::span<const CellWrite> cells) = 0;
+  virtual Status write_names(std::span<const NameWrite> names) = 0;
+  virtual Status write_hierarchies(std::span<const HierarchyWrite> hierarchies) = 0;
+  /// Makes it visible. After an error the outcome may be unknown: `open` again and look at the epoch.
+  virtual Result<SinkReceipt> commit() = 0;
+  virtual void rollback() = 0;
+};
+
+// ── Ledger ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// What the ledger remembers besides contributions.
+struct LedgerHeader {
+  std::string ledger;       // identity, drawn when the ledger was created
+  EpochId epoch;            // last committed; 0: none yet
+  std::string position;     // of the source
+  Day as_of = kNoDay;       // the "today" that the rows were rendered for
+  std::string fingerprint;  // of the settings that the contributions were computed with
+  Mappings mappings;        // that the Meta contributions were computed with
+};
+
+struct UnmappedValue {
+  Breakdown breakdown = Breakdown::kCountry;
+  std::string value;
+  std::int64_t rows = 0;
+};
+
+using Bytes = std::vector<std::byte>;
+using BytesView = std::span<const std::byte>;
+
+/// Keeps contributions on disk. Everything between `begin` and `commit` is one transaction, and reads inside it
+/// see it. Keys and values are the engine's; the store knows no meaning. Threads: the pipeline's thread.
+class LedgerStore {
+ public:
+  virtual ~LedgerStore() = default;
+
+  virtual Result<LedgerHeader> open() = 0;
+  virtual Status load_dictionary(const std::function<void(std::uint32_t, std::string_view)>& visit) = 0;
+  virtual Status load_users(const std::function<void(std::string_view, BytesView)>& visit) = 0;
+  virtual Status load_reject_owners(const std::function<void(std::string_view owner, std::uint64_t digest)>& visit) = 0;
+  virtual Status load_raw_values(const std::function<void(Breakdown, DictionaryId, std::int64_t rows)>& visit) = 0;
+
+  virtual Status begin() = 0;
+  virtual Status put_text(std::uint32_t id, std::string_view text) = 0;
+  virtual Status put_user(std::string_view distinct_id, BytesView contribution) = 0;
+  virtual Status erase_user(std::string_view distinct_id) = 0;
+  virtual Status put_rejects(std::string_view owner, std::uint64_t digest, std::span<const Reject> rejects) = 0;
+  virtual Status put_raw_value(Breakdown breakdown, DictionaryId value, std::int64_t rows) = 0;
+
+  // Meta contributions by (ad, day); aggregated cells of ad sets and campaigns by (entity, day).
+  // A `get` of nothing gives an empty value.
+  virtual Status get_ad_day(DictionaryId ad, Day day, Bytes& out) = 0;
+  virtual Status put_ad_day(DictionaryId ad, Day day, BytesView contribution) = 0;  // empty: erases
+  virtual Status scan_ad(DictionaryId ad, Day from, Day to, const std::function<void(Day, BytesView)>& visit) = 0;
+  virtual Status scan_ad_day_keys(const std::function<void(DictionaryId, Day)>& visit) = 0;
+  virtual Status get_cell(Entity entity, Day day, Bytes& out) = 0;
+  virtual Status put_cell(Entity entity, Day day, BytesView cell) = 0;  // empty: erases
+  virtual Status scan_entity(Entity entity, Day from, Day to, const std::function<void(Day, BytesView)>& visit) = 0;
+  virtual Status scan_cell_keys(const std::function<void(Entity, Day)>& visit) = 0;
+
+  virtual Status commit(const LedgerHeader& header) = 0;
+  virtual void rollback() = 0;
+};
+
+}  // namespace admetrics

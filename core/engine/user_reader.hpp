@@ -1,0 +1,72 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "core/engine/inbox.hpp"
+#include "core/engine/ports.hpp"
+#include "core/engine/state.hpp"
+#include "core/engine/worker_pool.hpp"
+#include "core/metrics/facts.hpp"
+
+namespace admetrics {
+
+/// What one owner's rejects became, for the ledger.
+struct RejectChange {
+  std::string owner;
+  std::uint64_t digest = 0;
+  std::vector<Reject> rejects;
+};
+
+/// UserReader: from dirty users, or from everything, to applied contributions.
+///
+/// Threads:    called by the pipeline's thread. Parallel inside: workers read facts at the epoch's snapshot, apply them
+///             to the user shards that they hold, and post what follows to row shards.
+/// Invariants: every user is applied at most once an epoch.
+class UserReader {
+ public:
+  UserReader(State& state, const Reporting& reporting, WorkerPool& pool);
+  ~UserReader();
+
+  /// Looks up and applies each of `users`. Runs here when they are few, or when the source allows one reader only.
+  Status apply(Source& source, const std::vector<std::string>& users);
+
+  /// Reads everything and withdraws users that are gone. `meanwhile` runs on this thread while workers scan; it may
+  /// use reader 0. Holds about `kScanBytesPerUser` a user, in as many passes as `memory_bytes_max` asks for.
+  Status reconcile(Source& source, std::int64_t users_estimate, std::int64_t memory_bytes_max,
+                   const std::function<Status()>& meanwhile);
+
+  [[nodiscard]] std::vector<RejectChange> take_reject_changes();
+  [[nodiscard]] std::size_t users_read() const { return users_read_; }
+  void end_epoch();
+
+ private:
+  struct Worker;
+  struct ScanMessage;
+  struct ScanShard;
+  class LookupVisitor;
+  class ScanVisitor;
+
+  using RowPost = std::function<void(std::size_t, std::vector<CellChange>&&)>;
+
+  void apply_user(Worker& worker, std::string_view distinct_id, const UserFacts& facts, std::vector<Reject> rejects);
+  Status lookup(Worker& worker, FactReader& reader, std::string_view distinct_id);
+  Status scan_pass(Source& source, std::size_t readers, std::size_t pass, std::size_t pass_count,
+                   const std::function<Status()>& meanwhile);
+  void finish_shard(Worker& worker, std::size_t shard, std::size_t pass, std::size_t pass_count);
+  void drain_rows();
+  Worker& worker(std::size_t index);
+
+  State* state_;
+  const Reporting* reporting_;
+  WorkerPool* pool_;
+  std::vector<std::unique_ptr<Worker>> workers_;  // one for each thread of the pool, then the pipeline's own
+  std::vector<std::unique_ptr<Inbox<CellChange>>> row_inboxes_;
+  std::vector<std::unique_ptr<ScanShard>> scan_shards_;  // while a full scan runs
+  std::size_t users_read_ = 0;
+};
+
+}  // namespace admetrics

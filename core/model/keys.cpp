@@ -1,0 +1,24 @@
+#include "core/model/keys.hpp"
+
+namespace admetrics {
+
+std::string_view name_of(Level level) {
+  switch (level) {
+    case Level::kCampaign: return "campaign";
+    case Level::kAdset: return "adset";
+    case Level::kAd: return "ad";
+  }
+  return "";
+}
+
+std::string_view name_of(Breakdown breakdown) {
+  switch (breakdown) {
+    case Breakdown::kNone: return "";
+    case Breakdown::kCountry: return "country";
+    case Breakdown::kRegion: return "region";
+    case Breakdown::kDevice: return "device";
+  }
+  return "";
+}
+
+}  // namespace admetrics

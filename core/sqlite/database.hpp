@@ -1,0 +1,160 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/result.hpp"
+
+struct sqlite3;
+struct sqlite3_stmt;
+struct sqlite3_snapshot;
+
+/// The one place that calls SQLite. Everything here belongs to one thread at a time; several connections,
+/// each on its thread, are how work is shared.
+namespace admetrics::sqlite {
+
+enum class ColumnType : std::uint8_t { kInteger, kReal, kText, kBlob, kNull };
+
+/// A prepared statement. `reset()` before using it again; bound text must live until the next reset.
+class Statement {
+ public:
+  Statement() = default;
+
+  [[nodiscard]] bool valid() const { return handle_ != nullptr; }
+
+  // Parameters, counted from 1. The text is not copied.
+  void bind_null(int index);
+  void bind(int index, std::int64_t number);
+  void bind(int index, double number);
+  void bind(int index, std::string_view text);
+  void bind_blob(int index, std::span<const std::byte> bytes);
+
+  /// True: a row stands ready. False: the statement has ended (and was reset).
+  Result<bool> step();
+  /// Runs a statement that gives no rows, then resets it.
+  Status run();
+  void reset();
+
+  // The current row's columns, counted from 0. Views live until the next step or reset.
+  [[nodiscard]] ColumnType type(int column) const;
+  [[nodiscard]] bool is_null(int column) const { return type(column) == ColumnType::kNull; }
+  [[nodiscard]] std::int64_t integer(int column) const;
+  [[nodiscard]] double real(int column) const;
+  [[nodiscard]] std::string_view text(int column) const;  // as CAST(… AS TEXT); "" for NULL
+  [[nodiscard]] std::span<const std::byte> blob(int column) const;
+  [[nodiscard]] int column_count() const;
+
+ private:
+  friend class Connection;
+  struct Finalize {
+    void operator()(sqlite3_stmt* handle) const;
+  };
+  explicit Statement(sqlite3_stmt* handle, const std::string* path) : handle_(handle), path_(path) {}
+
+  std::unique_ptr<sqlite3_stmt, Finalize> handle_;
+  const std::string* path_ = nullptr;  // the connection's, for errors
+};
+
+/// A read position that several connections can share (WAL only).
+class Snapshot {
+ public:
+  Snapshot() = default;
+  [[nodiscard]] bool valid() const { return handle_ != nullptr; }
+
+ private:
+  friend class Connection;
+  struct Free {
+    void operator()(sqlite3_snapshot* handle) const;
+  };
+  std::unique_ptr<sqlite3_snapshot, Free> handle_;
+};
+
+enum class OpenMode : std::uint8_t {
+  kReadOnly,   // never writes; the file must exist
+  kReadWrite,  // the file must exist
+  kCreate,     // created when it is missing
+};
+
+/// How a failed statement of SQLite becomes an `Errc`.
+Errc errc_of(int sqlite_code);
+
+/// A connection. Not movable while statements live; hold it by unique_ptr.
+class Connection {
+ public:
+  /// `busy_timeout_ms`: how long SQLite waits for another's lock before kBusy.
+  static Result<std::unique_ptr<Connection>> open(const std::string& path, OpenMode mode, int busy_timeout_ms);
+
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  ~Connection();
+
+  Result<Statement> prepare(std::string_view sql);
+  /// Runs one or more statements that give no rows.
+  Status execute(const std::string& sql);
+  /// The single integer that `sql` gives; 0 when it gives no row or NULL.
+  Result<std::int64_t> query_integer(std::string_view sql);
+  /// The single text that `sql` gives; empty when it gives no row or NULL.
+  Result<std::string> query_text(std::string_view sql);
+
+  Status begin_read();       // BEGIN and a first read, so that the snapshot stands
+  Status begin_immediate();  // BEGIN IMMEDIATE: for anything that may write
+  Status commit();
+  void rollback();  // never fails: nothing is left open
+  [[nodiscard]] bool in_transaction() const;
+
+  [[nodiscard]] bool is_wal();
+  /// The snapshot of this connection's open read transaction; kUnsupported outside WAL.
+  Result<Snapshot> snapshot();
+  /// Opens a read transaction at `snapshot`, taken by another connection on the same file.
+  Status begin_read_at(const Snapshot& snapshot);
+
+  [[nodiscard]] std::int64_t changes() const;
+  [[nodiscard]] std::int64_t last_insert_rowid() const;
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] sqlite3* handle() const { return handle_; }
+  [[nodiscard]] Error error(std::string operation) const;
+
+  /// Stops a running statement from another thread (kInterrupted).
+  void interrupt();
+
+ private:
+  Connection(sqlite3* handle, std::string path) : handle_(handle), path_(std::move(path)) {}
+
+  sqlite3* handle_;
+  std::string path_;
+};
+
+/// Rolls back at the end of its scope unless committed.
+class Transaction {
+ public:
+  explicit Transaction(Connection& connection) : connection_(&connection) {}
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+  ~Transaction() {
+    if (connection_ != nullptr) connection_->rollback();
+  }
+  Status commit() {
+    ADM_TRY(connection_->commit());
+    connection_ = nullptr;
+    return {};
+  }
+
+ private:
+  Connection* connection_;
+};
+
+/// `"name"` with inner quotes doubled: an identifier in SQL text.
+std::string quote_identifier(std::string_view name);
+/// `'text'` with inner quotes doubled.
+std::string quote_text(std::string_view text);
+
+/// Version of the library in use, and whether it has the WAL-reset race (pitfalls.md 16).
+const char* library_version();
+bool library_has_wal_reset_race();
+
+}  // namespace admetrics::sqlite

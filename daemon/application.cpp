@@ -1,0 +1,106 @@
+#include "daemon/application.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+
+#include "daemon/exit_codes.hpp"
+#include "daemon/log.hpp"
+#include "daemon/system_clock.hpp"
+#include "sources/sqlite/file_watcher.hpp"
+
+namespace admetrics {
+namespace {
+
+/// One life of the pipeline under one configuration.
+struct Session {
+  enum class End : std::uint8_t { kFinished, kStopped, kReload };
+
+  End end = End::kFinished;
+  Status status;
+  bool caught_up = false;
+  std::optional<Config> next;  // with kReload
+};
+
+/// `signals` outlives the session: one that comes between two sessions waits for the second.
+Session run_session(const Config& config, const RunOptions& options, const Clock& clock, boost::asio::io_context& io,
+                    boost::asio::signal_set& signals) {
+  Session session;
+  Pipeline pipeline(config, options, clock);
+
+  std::unique_ptr<source::FileWatcher> watcher;
+  if (!options.once && config.capture_triggers) {
+    auto created = source::FileWatcher::create(io, {config.product_db, config.ads_db}, [&] { pipeline.notify(); });
+    if (created) {
+      watcher = std::move(created).value();
+    } else {
+      log_warning(created.error().line() + "; polling instead");
+    }
+  }
+
+  std::function<void()> wait_for_signal = [&] {
+    signals.async_wait([&](boost::system::error_code error, int signal) {
+      if (error) return;
+      if (signal == SIGHUP) {
+        ConfigResult read = read_config(config.file);
+        if (!read.good()) {
+          for (const std::string& line : read.lines()) log_line(LogLevel::kError, "reload refused: " + line);
+        } else if (session.end != Session::End::kStopped) {
+          set_up_log(read.config.log_level, read.config.log_json);
+          log_info("reload: the new configuration is good");
+          session.end = Session::End::kReload;
+          session.next = std::move(read.config);
+          pipeline.stop();
+        }
+      } else {
+        // The second one does not wait. Nothing is lost: what is not committed is done again.
+        if (session.end == Session::End::kStopped) std::_Exit(exit_code::kCannot);
+        log_info("stopping");
+        session.end = Session::End::kStopped;
+        pipeline.stop();
+      }
+      wait_for_signal();
+    });
+  };
+  wait_for_signal();
+
+  std::thread worker([&] {
+    session.status = pipeline.run();
+    boost::asio::post(io, [&io] { io.stop(); });
+  });
+  io.restart();
+  io.run();
+  worker.join();
+  signals.cancel();
+  watcher.reset();
+  io.restart();
+  io.poll();  // delivers the cancellations, so that no handler outlives what it refers to
+  session.caught_up = pipeline.caught_up();
+  return session;
+}
+
+}  // namespace
+
+int run_daemon(Config config, const RunOptions& options) {
+  const SystemClock clock;
+  set_up_log(config.log_level, config.log_json);
+  RunOptions current = options;
+  boost::asio::io_context io;
+  boost::asio::signal_set signals(io, SIGTERM, SIGINT, SIGHUP);
+  for (;;) {
+    Session session = run_session(config, current, clock, io, signals);
+    if (!session.status.ok()) {
+      std::fprintf(stderr, "admetricsd: %s\n", session.status.error().line().c_str());
+      return exit_code::kCannot;
+    }
+    if (session.end != Session::End::kReload) return exit_code::kFine;
+    config = std::move(*session.next);
+    current.backfill = current.backfill && !session.caught_up;
+  }
+}
+
+}  // namespace admetrics

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/base/day.hpp"
+
+/// The program's subcommands beside `run`. Each prints its result on standard output, its errors as one line on
+/// standard error, and gives the exit code (`exit_codes.hpp`).
+namespace admetrics {
+
+struct VerifyArguments {
+  std::string config;
+  std::optional<Day> since;
+  std::optional<Day> until;
+  std::optional<Day> as_of;
+  double sample = 1.0;
+  std::int64_t differences = 20;
+  bool json = false;
+  bool repair = false;
+};
+
+struct DemoArguments {
+  std::string dir;
+  std::int64_t users = 50'000;
+  int days = 90;
+  std::int64_t ads = 0;
+  std::uint64_t seed = 1;
+  std::optional<Day> last_day;
+  bool live = false;
+  std::int64_t pause_ms = 100;
+};
+
+int verify_command(const VerifyArguments& arguments);
+int demo_command(const DemoArguments& arguments);
+int status_command(const std::string& config, bool json);
+int rejects_command(const std::string& config, bool json, std::int64_t limit);
+int check_config_command(const std::string& config);
+void print_version();
+
+}  // namespace admetrics

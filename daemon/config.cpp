@@ -1,0 +1,275 @@
+#include "daemon/config.hpp"
+
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <functional>
+#include <numeric>
+
+namespace admetrics {
+namespace {
+
+using Mistakes = std::vector<ConfigMistake>;
+
+/// A known key: its place, and how its value is taken. `take` gives what is wrong, or "".
+struct Key {
+  std::string_view path;
+  std::function<std::string(const toml::node&, Config&)> take;
+};
+
+std::string take_text(const toml::node& node, std::string& into) {
+  const auto text = node.value_exact<std::string>();
+  if (!text) return "must be a text in quotes";
+  into = *text;
+  return "";
+}
+
+std::string take_name(const toml::node& node, std::string& into) {
+  std::string problem = take_text(node, into);
+  if (problem.empty() && into.empty()) problem = "must not be empty";
+  return problem;
+}
+
+/// A number with a unit behind it: "250ms", "6GiB".
+template <std::size_t N>
+std::string take_measure(const toml::node& node, const std::pair<std::string_view, std::int64_t> (&units)[N],
+                         const char* example, std::int64_t& into) {
+  const std::string wrong = std::string("must be a number with a unit in quotes, such as ") + example;
+  const auto text = node.value_exact<std::string>();
+  if (!text) return wrong;
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
+  if (error != std::errc() || number < 0) return wrong;
+  const std::string_view unit(end, static_cast<std::size_t>(text->data() + text->size() - end));
+  for (const auto& [name, factor] : units) {
+    if (unit != name) continue;
+    if (number > INT64_MAX / factor) return "is too large";
+    into = number * factor;
+    return "";
+  }
+  return wrong;
+}
+
+constexpr std::pair<std::string_view, std::int64_t> kDurationsMs[] = {
+    {"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}};
+constexpr std::pair<std::string_view, std::int64_t> kSizesBytes[] = {
+    {"B", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", std::int64_t{1} << 40}};
+
+std::string take_whole(const toml::node& node, std::int64_t from, std::int64_t to, std::int64_t& into) {
+  const auto number = node.value_exact<std::int64_t>();
+  if (!number || *number < from || *number > to) {
+    return "must be a whole number from " + std::to_string(from) + " to " + std::to_string(to);
+  }
+  into = *number;
+  return "";
+}
+
+std::string take_choice(const toml::node& node, const std::vector<std::string>& choices, std::string& into) {
+  const auto text = node.value_exact<std::string>();
+  if (text && std::find(choices.begin(), choices.end(), *text) != choices.end()) {
+    into = *text;
+    return "";
+  }
+  std::string wrong = "must be";
+  for (std::size_t i = 0; i < choices.size(); ++i) {
+    wrong += (i == 0 ? " \"" : i + 1 == choices.size() ? " or \"" : ", \"") + choices[i] + '"';
+  }
+  return wrong;
+}
+
+const std::vector<Key>& known_keys() {
+  static const std::vector<Key> keys{
+      {"source.sqlite.product_db", [](const toml::node& n, Config& c) { return take_name(n, c.product_db); }},
+      {"source.sqlite.ads_db", [](const toml::node& n, Config& c) { return take_name(n, c.ads_db); }},
+      {"source.sqlite.capture",
+       [](const toml::node& n, Config& c) {
+         std::string choice;
+         std::string problem = take_choice(n, {"triggers", "scan"}, choice);
+         c.capture_triggers = choice != "scan";
+         return problem;
+       }},
+      {"source.sqlite.scan_interval",
+       [](const toml::node& n, Config& c) {
+         std::string problem = take_measure(n, kDurationsMs, "\"60s\"", c.scan_interval_ms);
+         if (problem.empty() && c.scan_interval_ms == 0) problem = "must be longer than nothing";
+         return problem;
+       }},
+      {"sink.sqlite.path", [](const toml::node& n, Config& c) { return take_name(n, c.sink_path); }},
+      {"state.dir", [](const toml::node& n, Config& c) { return take_name(n, c.state_dir); }},
+      {"reporting.time_zone",
+       [](const toml::node& n, Config& c) {
+         std::string name;
+         std::string problem = take_name(n, name);
+         if (!problem.empty()) return problem;
+         auto zone = TimeZone::find(name);
+         if (!zone) return "\"" + name + "\" is " + zone.error().detail;
+         c.reporting.zone = std::move(zone).value();
+         return std::string();
+       }},
+      {"reporting.trial_length_days",
+       [](const toml::node& n, Config& c) {
+         constexpr std::int64_t kDaysMax = 3'650;
+         std::int64_t days = c.reporting.trial_length_days;
+         std::string problem = take_whole(n, 0, kDaysMax, days);
+         c.reporting.trial_length_days = static_cast<int>(days);
+         return problem;
+       }},
+      {"reporting.as_of",
+       [](const toml::node& n, Config& c) {
+         std::string text;
+         if (const auto date = n.value_exact<toml::date>()) {  // as_of = 2025-07-31, without quotes
+           c.as_of = day_from_civil(date->year, date->month, date->day);
+           return std::string();
+         }
+         std::string problem = take_text(n, text);
+         if (problem.empty()) c.as_of = parse_day(text);
+         if (!c.as_of) problem = "must be a day such as \"2025-07-31\"";
+         return problem;
+       }},
+      {"events.trial_started", [](const toml::node& n, Config& c) { return take_name(n, c.reporting.names.trial_started); }},
+      {"events.initial_purchase", [](const toml::node& n, Config& c) { return take_name(n, c.reporting.names.initial_purchase); }},
+      {"events.trial_converted", [](const toml::node& n, Config& c) { return take_name(n, c.reporting.names.trial_converted); }},
+      {"events.refund_contains", [](const toml::node& n, Config& c) { return take_name(n, c.reporting.names.refund_contains); }},
+      {"engine.workers",
+       [](const toml::node& n, Config& c) {
+         constexpr std::int64_t kWorkersMax = 64;
+         std::int64_t workers = 0;
+         std::string problem = take_whole(n, 0, kWorkersMax, workers);
+         c.workers = static_cast<std::size_t>(workers);
+         return problem;
+       }},
+      {"engine.memory_limit", [](const toml::node& n, Config& c) { return take_measure(n, kSizesBytes, "\"6GiB\"", c.memory_limit_bytes); }},
+      {"engine.commit_interval", [](const toml::node& n, Config& c) { return take_measure(n, kDurationsMs, "\"50ms\"", c.commit_interval_ms); }},
+      {"http.listen", [](const toml::node& n, Config& c) { return take_text(n, c.http_listen); }},
+      {"http.token_file", [](const toml::node& n, Config& c) { return take_name(n, c.http_token_file); }},
+      {"log.level", [](const toml::node& n, Config& c) { return take_choice(n, {"debug", "info", "warning", "error"}, c.log_level); }},
+      {"log.format",
+       [](const toml::node& n, Config& c) {
+         std::string choice;
+         std::string problem = take_choice(n, {"text", "json"}, choice);
+         c.log_json = choice == "json";
+         return problem;
+       }},
+  };
+  return keys;
+}
+
+/// How many letters have to be changed, added or removed.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+    }
+  }
+  return row.back();
+}
+
+std::string nearest_key(const std::string& path) {
+  const auto& keys = known_keys();
+  const auto nearest = std::min_element(keys.begin(), keys.end(), [&](const Key& a, const Key& b) {
+    return edit_distance(path, a.path) < edit_distance(path, b.path);
+  });
+  return std::string(nearest->path);
+}
+
+bool is_section(std::string_view path) {
+  const std::string prefix = std::string(path) + '.';
+  return std::any_of(known_keys().begin(), known_keys().end(), [&](const Key& key) { return key.path.starts_with(prefix); });
+}
+
+void take_table(const toml::table& table, const std::string& prefix, Config& config, Mistakes& mistakes) {
+  for (const auto& [name, node] : table) {
+    const std::string path = prefix + std::string(name.str());
+    const auto line = static_cast<std::int64_t>(name.source().begin.line);
+    const auto known = std::find_if(known_keys().begin(), known_keys().end(), [&](const Key& key) { return key.path == path; });
+    if (known != known_keys().end()) {
+      if (std::string problem = known->take(node, config); !problem.empty()) mistakes.push_back({line, path, std::move(problem)});
+    } else if (path == "source.changelog") {
+      mistakes.push_back({line, path, "this version reads SQLite tables only: use [source.sqlite]"});
+    } else if (node.is_table() && is_section(path)) {
+      take_table(*node.as_table(), path + '.', config, mistakes);
+    } else if (node.is_table() && !node.as_table()->empty()) {
+      for (const auto& [inner, value] : *node.as_table()) {
+        const std::string inner_path = path + '.' + std::string(inner.str());
+        mistakes.push_back({static_cast<std::int64_t>(inner.source().begin.line), inner_path,
+                            "unknown key; did you mean " + nearest_key(inner_path) + "?"});
+      }
+    } else {
+      mistakes.push_back({line, path, "unknown key; did you mean " + nearest_key(path) + "?"});
+    }
+  }
+}
+
+std::string absolute_path(const std::string& path, const std::filesystem::path& folder) {
+  return (folder / path).lexically_normal().string();
+}
+
+}  // namespace
+
+std::vector<std::string> ConfigResult::lines() const {
+  std::vector<std::string> lines;
+  for (const ConfigMistake& mistake : mistakes) {
+    std::string line = config.file;
+    if (mistake.line > 0) line += ':' + std::to_string(mistake.line);
+    if (!mistake.key.empty()) line += ": " + mistake.key;
+    lines.push_back(line + ": " + mistake.what);
+  }
+  return lines;
+}
+
+ConfigResult read_config(const std::string& file) {
+  ConfigResult result;
+  Config& config = result.config;
+  config.file = file;
+  if (auto utc = TimeZone::find("UTC"); utc.ok()) {
+    config.reporting.zone = std::move(utc).value();
+  } else {
+    result.mistakes.push_back({0, "reporting.time_zone", utc.error().line()});
+  }
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(file, ignored)) {
+    result.mistakes.push_back({0, "", "cannot be read: no such file"});
+    return result;
+  }
+  try {
+    take_table(toml::parse_file(file), "", config, result.mistakes);
+  } catch (const toml::parse_error& error) {  // the library as Debian builds it reports in no other way
+    result.mistakes.push_back({static_cast<std::int64_t>(error.source().begin.line), "", std::string(error.description())});
+    return result;
+  }
+
+  const std::filesystem::path folder = std::filesystem::absolute(file, ignored).parent_path();
+  const auto require = [&](std::string& path, const char* key, const char* fallback) {
+    if (path.empty()) path = fallback;
+    if (path.empty()) {
+      const bool named = std::any_of(result.mistakes.begin(), result.mistakes.end(), [&](const auto& m) { return m.key == key; });
+      if (!named) result.mistakes.push_back({0, key, "is missing"});
+      return;
+    }
+    path = absolute_path(path, folder);
+  };
+  require(config.product_db, "source.sqlite.product_db", "");
+  require(config.ads_db, "source.sqlite.ads_db", "");
+  require(config.state_dir, "state.dir", "state/");
+  require(config.sink_path, "sink.sqlite.path", config.product_db.c_str());
+  if (!config.http_token_file.empty()) config.http_token_file = absolute_path(config.http_token_file, folder);
+  if (!config.product_db.empty() && config.product_db == config.ads_db) {
+    result.mistakes.push_back({0, "source.sqlite.ads_db", "must be another file than source.sqlite.product_db"});
+  }
+  if (!config.ads_db.empty() && config.sink_path == config.ads_db) {
+    result.mistakes.push_back({0, "sink.sqlite.path", "must not be source.sqlite.ads_db"});
+  }
+  std::stable_sort(result.mistakes.begin(), result.mistakes.end(),
+                   [](const ConfigMistake& a, const ConfigMistake& b) { return a.line < b.line; });
+  return result;
+}
+
+}  // namespace admetrics

@@ -1,0 +1,334 @@
+#include "daemon/pipeline.hpp"
+
+#include <malloc.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <random>
+#include <thread>
+
+#include "daemon/log.hpp"
+
+namespace admetrics {
+namespace {
+
+constexpr std::int64_t kPollMs = 250;               // the fallback when a notification does not come
+constexpr std::int64_t kTrimAfterIdleMicros = 2'000'000;
+constexpr std::int64_t kStatusEveryMicros = 200'000;
+constexpr std::int64_t kProgressLogEveryMicros = 5'000'000;
+constexpr std::int64_t kProgressLineEveryMicros = 200'000;
+constexpr std::int64_t kRetryFirstMs = 50;
+constexpr std::int64_t kRetryLastMs = 10'000;
+constexpr std::int64_t kOnceRetryMicros = 60'000'000;  // `run --once` waits this long for a lock, then says so
+constexpr std::int64_t kLargeEpochCells = 100'000;     // gives its memory back when it is done
+
+/// Whether waiting may mend it.
+bool may_pass(Errc code) {
+  switch (code) {
+    case Errc::kBusy:
+    case Errc::kFull:
+    case Errc::kIo: return true;
+    case Errc::kNotFound:
+    case Errc::kReadOnly:
+    case Errc::kCorrupt:
+    case Errc::kSchema:
+    case Errc::kReplaced:
+    case Errc::kOutOfMemory:
+    case Errc::kUsage:
+    case Errc::kConfig:
+    case Errc::kInterrupted:
+    case Errc::kUnsupported:
+    case Errc::kInternal: return false;
+  }
+  return false;
+}
+
+std::string draw_identity() {
+  std::random_device device;
+  std::string identity;
+  constexpr std::string_view kHex = "0123456789abcdef";
+  for (int i = 0; i < 32; ++i) identity += kHex[device() % kHex.size()];
+  return identity;
+}
+
+std::string milliseconds(std::int64_t micros) {
+  std::array<char, 32> text;
+  const int length = std::snprintf(text.data(), text.size(), "%.1f ms", static_cast<double>(micros) / 1'000.0);
+  return {text.data(), static_cast<std::size_t>(length)};
+}
+
+}  // namespace
+
+Pipeline::Pipeline(const Config& config, const RunOptions& options, const Clock& clock)
+    : config_(&config), options_(options), clock_(&clock), terminal_(::isatty(STDERR_FILENO) == 1) {
+  status_.started_at_seconds = clock.now().seconds;
+  status_.memory_limit_bytes = config.memory_limit_bytes;
+}
+
+Pipeline::~Pipeline() = default;
+
+void Pipeline::notify() {
+  {
+    const std::lock_guard lock(mutex_);
+    notified_ = true;
+  }
+  woken_.notify_one();
+}
+
+void Pipeline::stop() {
+  stop_.store(true);
+  notify();
+}
+
+void Pipeline::wait(std::int64_t milliseconds) {
+  std::unique_lock lock(mutex_);
+  woken_.wait_for(lock, std::chrono::milliseconds(milliseconds), [&] { return notified_ || stop_.load(); });
+  notified_ = false;
+}
+
+Day Pipeline::today() const {
+  if (options_.as_of) return *options_.as_of;
+  if (config_->as_of) return *config_->as_of;
+  return config_->reporting.zone.day_of(clock_->now());
+}
+
+Status Pipeline::open() {
+  for (const std::string& path : {config_->product_db, config_->ads_db}) {
+    std::error_code error;
+    if (!std::filesystem::exists(path, error)) {
+      return Error{Errc::kNotFound, "open the source", path, "no such file; the pipeline creates it, or `admetricsd demo` does"};
+    }
+  }
+  ADM_ASSIGN(ledger_, SqliteLedger::open_folder(config_->state_dir, draw_identity()));
+  source::SqliteSourceOptions source;
+  source.product_db = config_->product_db;
+  source.ads_db = config_->ads_db;
+  source.triggers = config_->capture_triggers;
+  source.stop = &stop_;
+  source_ = std::make_unique<source::SqliteSource>(source);
+  sink::SqliteSinkOptions sink;
+  sink.path = config_->sink_path;
+  sink_ = std::make_unique<sink::SqliteSink>(sink);
+  EngineOptions engine;
+  engine.workers = config_->workers != 0 ? config_->workers : std::max(1U, std::thread::hardware_concurrency());
+  engine.memory_limit_bytes = config_->memory_limit_bytes;
+  engine_ = std::make_unique<Engine>(config_->reporting, engine, *clock_, *source_, *ledger_, std::vector<Sink*>{sink_.get()});
+  if (sqlite::library_has_wal_reset_race()) {
+    log_warning(std::string("SQLite ") + sqlite::library_version() +
+                " has the WAL-reset race: writing beside the pipeline may lose a transaction; build with the bundled SQLite");
+  }
+  log_info("reading " + config_->product_db + " and " + config_->ads_db + ", writing " + config_->sink_path + ", capture by " +
+           (config_->capture_triggers ? "triggers" : "scan") + ", " + std::to_string(engine.workers) + " workers, days in " +
+           config_->reporting.zone.name());
+  return {};
+}
+
+Status Pipeline::run() {
+  ADM_TRY(open());
+  bool first = true;
+  while (!stop_.load()) {
+    ADM_ASSIGN(const bool done, run_epoch(first));
+    if (!done) break;
+    first = false;
+    caught_up_.store(true);
+    if (options_.once) {
+      // What was recorded while the epoch ran belongs to the next run.
+      if (Status trimmed = source_->trim(); !trimmed.ok()) log_warning(trimmed.error().line());
+      break;
+    }
+    wait_for_work();
+  }
+  const bool interrupted = stop_.load() && first;
+  write_status("stopping", true);
+  if (interrupted && options_.once) return Error{Errc::kInterrupted, "catch up", config_->product_db, "asked to stop before the end"};
+  return {};
+}
+
+EpochRequest Pipeline::request_for(bool first) {
+  EpochRequest request;
+  request.as_of = today();
+  request.reconcile = first && options_.backfill;
+  request.audit = first && options_.backfill;
+  request.audit_since = options_.since;
+  request.audit_until = options_.until;
+  request.stop = &stop_;
+  request.on_progress = [this](const EpochProgress& progress) { tell_progress(progress); };
+  request.retry_sink = [this](const std::string& sink, const Error& error, int attempt) {
+    Error named = error;
+    named.operation = "write sink " + sink + ": " + named.operation;
+    return may_pass(error.code) && wait_to_retry(named, attempt);
+  };
+  return request;
+}
+
+bool Pipeline::wait_to_retry(const Error& error, int attempt) {
+  ++status_.failures_total;
+  status_.last_error = error.line();
+  const std::int64_t now = clock_->steady_micros();
+  if (attempt == 1) retry_until_micros_ = now + kOnceRetryMicros;
+  if (stop_.load() || (options_.once && (now > retry_until_micros_ || error.code != Errc::kBusy))) return false;
+  const std::int64_t pause_ms = std::min(kRetryLastMs, kRetryFirstMs << std::min(attempt - 1, 10));
+  // The first time, and then at growing distances: a lock held for minutes is not a thousand lines.
+  if ((attempt & (attempt - 1)) == 0) {
+    log_warning(error.line() + "; attempt " + std::to_string(attempt) + ", trying again in " + std::to_string(pause_ms) + " ms");
+  }
+  write_status("waiting", true);
+  const std::int64_t until = clock_->steady_micros() + pause_ms * 1'000;
+  while (!stop_.load() && clock_->steady_micros() < until) wait((until - clock_->steady_micros()) / 1'000 + 1);
+  return !stop_.load();
+}
+
+Result<bool> Pipeline::run_epoch(bool first) {
+  for (int attempt = 1;; ++attempt) {
+    if (stop_.load()) return false;
+    epoch_started_micros_ = clock_->steady_micros();
+    progress_told_micros_ = epoch_started_micros_;
+    auto report = engine_->run_epoch(request_for(first));
+    if (progress_line_open_) {
+      std::fputs("\r\033[K", stderr);
+      progress_line_open_ = false;
+    }
+    if (report) {
+      note_epoch(*report);
+      return true;
+    }
+    const Error& error = report.error();
+    if (stop_.load() || error.code == Errc::kInterrupted) return false;
+    // Before the first epoch an operator watches: what waiting does not mend is said at once. Later the cause may pass
+    // (a table that is being recreated, a database that is being replaced), and nothing is lost by waiting.
+    if ((first || options_.once) && !may_pass(error.code)) return std::move(report).error();
+    if (!wait_to_retry(error, attempt)) {
+      if (stop_.load()) return false;
+      return std::move(report).error();
+    }
+  }
+}
+
+void Pipeline::wait_for_work() {
+  // A notification may come a moment before the commit can be seen: look again soon, then ever more rarely.
+  constexpr std::array<std::int64_t, 6> kLookAgainMs{0, 1, 2, 5, 15, 50};
+  std::size_t looks = 0;
+  const std::int64_t idle_since = clock_->steady_micros();
+  bool trimmed = false;
+  const auto look = [&] {
+    if (today() != engine_->header().as_of) return true;
+    const auto changed = source_->has_changes();
+    return !changed.ok() || *changed;
+  };
+  if (!config_->capture_triggers) {
+    const std::int64_t until = clock_->steady_micros() + config_->scan_interval_ms * 1'000;
+    while (!stop_.load() && clock_->steady_micros() < until) wait((until - clock_->steady_micros()) / 1'000 + 1);
+    return;
+  }
+  while (!stop_.load()) {
+    if (look()) {
+      noticed_micros_ = clock_->steady_micros();
+      const std::int64_t until = noticed_micros_ + config_->commit_interval_ms * 1'000;
+      while (!stop_.load() && clock_->steady_micros() < until) wait((until - clock_->steady_micros()) / 1'000 + 1);
+      return;
+    }
+    if (!trimmed && clock_->steady_micros() - idle_since > kTrimAfterIdleMicros) {
+      trimmed = true;
+      if (Status status = source_->trim(); !status.ok()) log_warning(status.error().line());
+    }
+    write_status("streaming", false);
+    bool woken = false;
+    {
+      std::unique_lock lock(mutex_);
+      const std::int64_t pause_ms = looks < kLookAgainMs.size() ? kLookAgainMs[looks] : kPollMs;
+      woken = woken_.wait_for(lock, std::chrono::milliseconds(pause_ms), [&] { return notified_ || stop_.load(); });
+      notified_ = false;
+    }
+    looks = woken ? 0 : looks + 1;
+  }
+}
+
+void Pipeline::note_epoch(const EpochReport& report) {
+  noticed_micros_ = 0;
+  status_.last_error.clear();
+  if (!report.warning.empty()) log_warning(report.warning);
+  if (report.committed) {
+    status_.last_epoch = report;
+    status_.last_epoch_at = format_timestamp(clock_->now());
+    ++status_.epochs;
+    SinkReceipt receipt;
+    if (!report.receipts.empty()) receipt = report.receipts.front();
+    status_.rows_inserted_total += receipt.inserted;
+    status_.rows_updated_total += receipt.updated;
+    status_.rows_deleted_total += receipt.deleted;
+    status_.rows_unchanged_total += receipt.unchanged;
+    std::string line = "epoch " + std::to_string(report.epoch.value) + ": " + std::to_string(report.records) + " records, " +
+                       std::to_string(report.users_read) + " users, " + std::to_string(report.ad_days_read) + " ad-days, rows +" +
+                       std::to_string(receipt.inserted) + " ~" + std::to_string(receipt.updated) + " -" +
+                       std::to_string(receipt.deleted) + ", " + milliseconds(report.total_micros);
+    if (!report.reason.empty()) line += " (everything was read: " + report.reason + ')';
+    log_line(report.reconciled || report.audited ? LogLevel::kInfo : LogLevel::kDebug, line);
+    if (report.cells_rendered > kLargeEpochCells || report.reconciled) ::malloc_trim(0);
+    if (const auto counts = ledger_->reject_counts(); counts.ok()) status_.rejects = *counts;
+    status_.unmapped = engine_->unmapped();
+  } else if (status_.epochs == 0) {
+    log_info("nothing is new since epoch " + std::to_string(report.epoch.value));
+  }
+  if (options_.once) {
+    std::printf("epoch %llu: rows inserted %lld, updated %lld, deleted %lld, unchanged %lld; %s\n",
+                static_cast<unsigned long long>(report.epoch.value),
+                static_cast<long long>(report.receipts.empty() ? 0 : report.receipts.front().inserted),
+                static_cast<long long>(report.receipts.empty() ? 0 : report.receipts.front().updated),
+                static_cast<long long>(report.receipts.empty() ? 0 : report.receipts.front().deleted),
+                static_cast<long long>(report.receipts.empty() ? 0 : report.receipts.front().unchanged),
+                milliseconds(report.total_micros).c_str());
+    std::fflush(stdout);
+  }
+  write_status("streaming", status_.epochs <= 1);
+}
+
+void Pipeline::write_status(const char* phase, bool now) {
+  const std::int64_t micros = clock_->steady_micros();
+  if (!now && micros - status_written_micros_ < kStatusEveryMicros) return;
+  status_written_micros_ = micros;
+  status_.phase = phase;
+  status_.written_at_seconds = clock_->now().seconds;
+  status_.resident_memory_bytes = admetrics::resident_memory_bytes();
+  if (engine_) {
+    status_.as_of = engine_->header().as_of == kNoDay ? "" : format_day(engine_->header().as_of);
+    status_.position = engine_->header().position;
+    status_.users = static_cast<std::int64_t>(engine_->user_count());
+    status_.ledger_memory_bytes = static_cast<std::int64_t>(engine_->memory_bytes());
+    const auto pending = source_->pending_records();
+    status_.lag_records = pending.ok() ? *pending : 0;
+  }
+  status_.lag_seconds = noticed_micros_ == 0 ? 0 : static_cast<double>(micros - noticed_micros_) / 1e6;
+  if (Status written = write_status_file(config_->state_dir, status_); !written.ok()) log_warning(written.error().line());
+}
+
+void Pipeline::tell_progress(const EpochProgress& progress) {
+  const std::int64_t now = clock_->steady_micros();
+  if (now - progress_told_micros_ < (terminal_ ? kProgressLineEveryMicros : kProgressLogEveryMicros)) return;
+  progress_told_micros_ = now;
+  std::array<char, 160> text;
+  const double seconds = static_cast<double>(now - epoch_started_micros_) / 1e6;
+  if (progress.total > 0) {
+    const double share = static_cast<double>(progress.done) / static_cast<double>(progress.total);
+    std::snprintf(text.data(), text.size(), "%s: %lld of %lld (%.0f %%), %.0f s, about %.0f s left", progress.stage,
+                  static_cast<long long>(progress.done), static_cast<long long>(progress.total), share * 100, seconds,
+                  share > 0 ? seconds / share - seconds : 0);
+  } else if (progress.done > 0) {
+    std::snprintf(text.data(), text.size(), "%s: %lld so far, %.0f s", progress.stage, static_cast<long long>(progress.done), seconds);
+  } else {
+    std::snprintf(text.data(), text.size(), "%s: %.0f s", progress.stage, seconds);
+  }
+  if (terminal_) {
+    std::fprintf(stderr, "\r\033[K%s", text.data());
+    std::fflush(stderr);
+    progress_line_open_ = true;
+  } else {
+    log_info(text.data());
+  }
+  write_status("catching_up", false);
+}
+
+}  // namespace admetrics

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "core/base/clock.hpp"
+#include "core/engine/engine.hpp"
+#include "daemon/config.hpp"
+#include "daemon/status.hpp"
+#include "sinks/sqlite/sqlite_sink.hpp"
+#include "sources/sqlite/sqlite_source.hpp"
+#include "state/ledger_store.hpp"
+
+namespace admetrics {
+
+struct RunOptions {
+  bool once = false;
+  bool backfill = false;
+  std::optional<Day> since;
+  std::optional<Day> until;
+  std::optional<Day> as_of;
+};
+
+/// Pipeline: runs epochs until it is told to stop, and alone decides what to do about errors.
+///
+/// Threads: `run` belongs to one thread. `notify` and `stop` may be called from any.
+class Pipeline {
+ public:
+  Pipeline(const Config& config, const RunOptions& options, const Clock& clock);
+  ~Pipeline();
+
+  /// Opens everything and runs epochs: to the end of what is recorded with `once`, else until `stop`.
+  /// An error is final: nothing that waiting would mend, or (with `once`) a wait that took too long.
+  Status run();
+
+  /// The source may have changed: look. A hint; without it the pipeline looks every kPollMs.
+  void notify();
+  /// Whether the first epoch is through: a backfill, where one was asked for.
+  [[nodiscard]] bool caught_up() const { return caught_up_.load(); }
+  /// Ends `run` soon: a long epoch is given up, which loses nothing.
+  void stop();
+
+ private:
+  Status open();
+  /// One epoch with its retries; false when asked to stop.
+  Result<bool> run_epoch(bool first);
+  [[nodiscard]] EpochRequest request_for(bool first);
+  /// Waits until `notify`, `stop` or `milliseconds` passed.
+  void wait(std::int64_t milliseconds);
+  void wait_for_work();
+  bool wait_to_retry(const Error& error, int attempt);
+  [[nodiscard]] Day today() const;
+  void note_epoch(const EpochReport& report);
+  void write_status(const char* phase, bool now);
+  void tell_progress(const EpochProgress& progress);
+
+  // Fixed after construction.
+  const Config* config_;
+  const RunOptions options_;
+  const Clock* clock_;
+  const bool terminal_;  // standard error is one: progress is a line that moves
+  // The pipeline's thread.
+  std::unique_ptr<SqliteLedger> ledger_;
+  std::unique_ptr<source::SqliteSource> source_;
+  std::unique_ptr<sink::SqliteSink> sink_;
+  std::unique_ptr<Engine> engine_;
+  DaemonStatus status_;
+  std::int64_t status_written_micros_ = 0;
+  std::int64_t progress_told_micros_ = 0;
+  std::int64_t noticed_micros_ = 0;  // when the change that waits was seen; 0: none waits
+  std::int64_t epoch_started_micros_ = 0;
+  std::int64_t retry_until_micros_ = 0;
+  bool progress_line_open_ = false;
+  // Any thread.
+  std::mutex mutex_;
+  std::condition_variable woken_;
+  bool notified_ = false;
+  std::atomic<bool> stop_{false};
+  std::atomic<bool> caught_up_{false};
+};
+
+}  // namespace admetrics

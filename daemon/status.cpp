@@ -1,0 +1,95 @@
+#include "daemon/status.hpp"
+
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+
+namespace admetrics {
+
+std::string to_json(const DaemonStatus& status) {
+  const auto milliseconds = [](std::int64_t micros) { return static_cast<double>(micros) / 1'000.0; };
+  boost::json::object root;
+  root["pid"] = ::getpid();
+  root["phase"] = status.phase;
+  root["started_at"] = format_timestamp({status.started_at_seconds, 0});
+  root["uptime_seconds"] = status.written_at_seconds - status.started_at_seconds;
+  root["written_at"] = format_timestamp({status.written_at_seconds, 0});
+  root["as_of"] = status.as_of;
+  boost::json::error_code not_json;
+  root["position"] = status.position.empty() ? boost::json::value() : boost::json::parse(status.position, not_json);
+  root["lag_records"] = status.lag_records;
+  root["lag_seconds"] = status.lag_seconds;
+  if (status.epochs > 0) {
+    const EpochReport& epoch = status.last_epoch;
+    SinkReceipt receipt;
+    if (!epoch.receipts.empty()) receipt = epoch.receipts.front();
+    root["last_epoch"] = {{"id", epoch.epoch.value},
+                          {"at", status.last_epoch_at},
+                          {"records", epoch.records},
+                          {"reconciled", epoch.reconciled},
+                          {"reason", epoch.reason},
+                          {"users_read", epoch.users_read},
+                          {"ad_days_read", epoch.ad_days_read},
+                          {"cells_rendered", epoch.cells_rendered},
+                          {"rows_written", receipt.written()},
+                          {"rows_inserted", receipt.inserted},
+                          {"rows_updated", receipt.updated},
+                          {"rows_deleted", receipt.deleted},
+                          {"duration_ms", milliseconds(epoch.total_micros)},
+                          {"read_ms", milliseconds(epoch.read_micros)},
+                          {"render_and_write_ms", milliseconds(epoch.render_micros)},
+                          {"commit_ms", milliseconds(epoch.commit_micros)},
+                          {"ledger_ms", milliseconds(epoch.ledger_micros)}};
+  } else {
+    root["last_epoch"] = nullptr;
+  }
+  root["epochs_total"] = status.epochs;
+  root["rows_written_total"] = status.rows_inserted_total + status.rows_updated_total + status.rows_deleted_total;
+  root["rows_inserted_total"] = status.rows_inserted_total;
+  root["rows_updated_total"] = status.rows_updated_total;
+  root["rows_deleted_total"] = status.rows_deleted_total;
+  root["rows_unchanged_total"] = status.rows_unchanged_total;
+  root["failures_total"] = status.failures_total;
+  root["last_error"] = status.last_error.empty() ? boost::json::value() : boost::json::value(status.last_error);
+  root["users"] = status.users;
+  root["memory"] = {{"resident_bytes", status.resident_memory_bytes},
+                    {"ledger_bytes", status.ledger_memory_bytes},
+                    {"limit_bytes", status.memory_limit_bytes}};
+  boost::json::array rejects;
+  for (const auto& count : status.rejects) {
+    rejects.push_back({{"table", count.table}, {"reason", name_of(count.reason)}, {"rows", count.rows}});
+  }
+  root["rejects"] = std::move(rejects);
+  boost::json::array unmapped;
+  for (const UnmappedValue& value : status.unmapped) {
+    unmapped.push_back({{"breakdown", name_of(value.breakdown)}, {"value", value.value}, {"rows", value.rows}});
+  }
+  root["unmapped"] = std::move(unmapped);
+  return boost::json::serialize(root);
+}
+
+Status write_status_file(const std::string& state_dir, const DaemonStatus& status) {
+  const std::string path = state_dir + "/status.json";
+  const std::string draft = path + ".new";
+  {
+    std::ofstream out(draft, std::ios::trunc);
+    out << to_json(status) << '\n';
+    if (!out.flush()) return Error{Errc::kIo, "write the status", draft, std::strerror(errno)};
+  }
+  if (std::rename(draft.c_str(), path.c_str()) != 0) return Error{Errc::kIo, "write the status", path, std::strerror(errno)};
+  return {};
+}
+
+std::int64_t resident_memory_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::int64_t total_pages = 0;
+  std::int64_t resident_pages = 0;
+  statm >> total_pages >> resident_pages;
+  return resident_pages * ::sysconf(_SC_PAGESIZE);
+}
+
+}  // namespace admetrics

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "core/engine/engine.hpp"
+#include "state/ledger_store.hpp"
+
+namespace admetrics {
+
+/// What the daemon tells about itself. Written by the pipeline, read by anyone.
+struct DaemonStatus {
+  std::string phase = "starting";  // starting, catching_up, streaming, waiting, stopping
+  std::int64_t started_at_seconds = 0;
+  std::int64_t written_at_seconds = 0;
+  std::string as_of;
+  std::string position;
+  std::int64_t lag_records = 0;
+  double lag_seconds = 0;        // since the oldest change that is not yet visible was noticed
+  EpochReport last_epoch;
+  std::string last_epoch_at;
+  std::int64_t epochs = 0;
+  std::int64_t rows_inserted_total = 0;
+  std::int64_t rows_updated_total = 0;
+  std::int64_t rows_deleted_total = 0;
+  std::int64_t rows_unchanged_total = 0;
+  std::int64_t failures_total = 0;
+  std::string last_error;
+  std::int64_t users = 0;
+  std::int64_t ledger_memory_bytes = 0;
+  std::int64_t resident_memory_bytes = 0;
+  std::int64_t memory_limit_bytes = 0;
+  std::vector<SqliteLedger::RejectCount> rejects;
+  std::vector<UnmappedValue> unmapped;
+};
+
+/// The document that `status --json` prints.
+std::string to_json(const DaemonStatus& status);
+
+/// Replaces `state_dir`/status.json at once, so that a reader sees one whole document.
+Status write_status_file(const std::string& state_dir, const DaemonStatus& status);
+
+/// This process's resident memory, in bytes; 0 when it cannot be told.
+std::int64_t resident_memory_bytes();
+
+}  // namespace admetrics

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Installs what the build needs and fetches SQLite. Runs nothing when everything is there. Needs no terminal.
+#   scripts/setup.sh          compiler, libraries, SQLite
+#   scripts/setup.sh --dev    also clang, clang-format, clang-tidy, valgrind
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+fail() { echo "setup: $*" >&2; exit 1; }
+
+packages=(
+  g++ cmake ninja-build make pkg-config git ca-certificates ccache
+  libboost1.81-dev libsimdjson-dev libspdlog-dev libfmt-dev libconcurrentqueue-dev
+  libtomlplusplus-dev libcli11-dev prometheus-cpp-dev libabsl-dev tzdata libsystemd-dev
+  libgtest-dev libgmock-dev libbenchmark-dev
+  python3 sqlite3
+)
+case "${1-}" in
+  "") ;;
+  --dev) packages+=(clang clang-format clang-tidy libclang-rt-14-dev valgrind) ;;
+  *) fail "unknown argument '$1'; usage: scripts/setup.sh [--dev]" ;;
+esac
+# Where npm came with another nodejs package, Debian's npm would conflict with it.
+command -v npm >/dev/null || packages+=(nodejs npm)
+
+# --- Debian packages -------------------------------------------------------------------------------------------------
+
+missing=()
+for package in "${packages[@]}"; do
+  status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
+  [[ $status == "install ok installed" ]] || missing+=("$package")
+done
+
+if ((${#missing[@]})); then
+  as_root=()
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null || fail "not root and no sudo; install as root: apt-get install ${missing[*]}"
+    as_root=(sudo)
+  fi
+  apt_get() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q "$@" </dev/null; }
+  echo "setup: installing ${missing[*]}"
+  # An unreachable mirror matters only if the install then fails.
+  apt_get update || echo "setup: apt-get update failed, trying with the lists that are here" >&2
+  apt_get install -y --no-install-recommends "${missing[@]}" || fail "apt-get could not install: ${missing[*]}"
+fi
+
+# --- SQLite's amalgamation -------------------------------------------------------------------------------------------
+
+sqlite=third_party/sqlite
+source_file=$sqlite/node_modules/better-sqlite3/deps/sqlite3/sqlite3.c
+source_sha256=60d2f39a3726cd6b9021da6f4e868608d66fbb6528a9f513dc8ffcc640493422
+stamp=$sqlite/node_modules/.admetricsd-stamp
+source_is_right() { echo "$source_sha256  $source_file" | sha256sum --check --status 2>/dev/null; }
+lock_hash=$(sha256sum "$sqlite/package-lock.json" | cut -d' ' -f1)
+
+if [[ $(cat "$stamp" 2>/dev/null || true) != "$lock_hash" ]] || ! source_is_right; then
+  echo "setup: fetching SQLite ($sqlite)"
+  for attempt in 1 2 3; do
+    if (cd "$sqlite" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null); then break; fi
+    ((attempt < 3)) || fail "npm ci failed in $sqlite; is the npm registry reachable?"
+    sleep $((attempt * 3))
+  done
+  source_is_right || fail "$source_file does not have the expected SHA-256 $source_sha256"
+  echo "$lock_hash" >"$stamp"
+fi

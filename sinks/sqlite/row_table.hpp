@@ -1,0 +1,58 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/engine/ports.hpp"
+#include "core/model/row.hpp"
+#include "core/sqlite/database.hpp"
+
+namespace admetrics::sink {
+
+/// One of the two metric tables: reads, compares and writes rows of it by key. A row that stands already as it should
+/// is not written; `metric_id` never changes while a row lives (`metrics.md` section 5).
+class RowTable {
+ public:
+  /// Key values in the order of the table's unique key, as texts.
+  using Key = std::span<const std::string_view>;
+
+  static Result<RowTable> open(sqlite::Connection& database, bool main);
+
+  /// Inserts without looking: for a table that holds no row with this key.
+  Status insert(Key key, const RowValues& values, std::string_view computed_at, SinkReceipt& receipt);
+  /// Makes the row of `key` have `values`; none: makes it not exist. Says whether anything changed.
+  Result<bool> put(Key key, const RowValues* values, std::string_view computed_at, SinkReceipt& receipt);
+
+  /// The breakdown table only: makes the rows of one cell exactly `rows`, which ascend by (breakdown name, value).
+  Result<bool> replace_cell(Key cell, std::span<const BreakdownWrite> rows, std::string_view computed_at,
+                            SinkReceipt& receipt);
+
+ private:
+  struct Column {
+    std::string_view name;
+    bool is_list = false;
+    std::size_t index = 0;  // of the number or the list
+    int digits = 0;
+  };
+
+  [[nodiscard]] bool equals(const sqlite::Statement& row, int first_column, const RowValues& values) const;
+  void bind_values(sqlite::Statement& statement, int first_parameter, const RowValues& values) const;
+  Status update(std::int64_t metric_id, const RowValues& values, std::string_view computed_at, SinkReceipt& receipt);
+  Status remove(std::int64_t metric_id, SinkReceipt& receipt);
+
+  std::vector<Column> columns_;
+  int key_columns_ = 0;
+  sqlite::Statement select_;
+  sqlite::Statement select_cell_;  // breakdown table only
+  sqlite::Statement insert_;
+  sqlite::Statement update_;
+  sqlite::Statement delete_;
+};
+
+/// Binds a number scaled by 10^digits as the table stores it: an integer where it is one, else the nearest double.
+void bind_scaled(sqlite::Statement& statement, int parameter, std::int64_t scaled, int digits);
+/// Whether the stored value is exactly what `bind_scaled` would store.
+bool equals_scaled(const sqlite::Statement& row, int column, std::int64_t scaled, int digits);
+
+}  // namespace admetrics::sink

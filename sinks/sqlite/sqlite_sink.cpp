@@ -1,0 +1,312 @@
+#include "sinks/sqlite/sqlite_sink.hpp"
+
+#include <array>
+
+#include "core/base/limits.hpp"
+#include "sinks/sqlite/schema.hpp"
+
+namespace admetrics::sink {
+namespace {
+
+std::optional<Level> level_of(std::string_view name) {
+  for (const Level level : kLevels) {
+    if (name_of(level) == name) return level;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+struct SqliteSink::Statements {
+  sqlite::Statement put_state;
+  sqlite::Statement put_key;
+  sqlite::Statement clear_keys;
+  sqlite::Statement get_name;
+  sqlite::Statement insert_name;
+  sqlite::Statement update_name;
+  sqlite::Statement delete_name;
+  sqlite::Statement get_hierarchy;
+  sqlite::Statement insert_hierarchy;
+  sqlite::Statement update_hierarchy;
+  sqlite::Statement delete_hierarchy;
+};
+
+SqliteSink::SqliteSink(SqliteSinkOptions options) : options_(std::move(options)) {}
+SqliteSink::~SqliteSink() = default;
+
+Result<SinkState> SqliteSink::open() {
+  statements_.reset();
+  main_.reset();
+  breakdown_.reset();
+  database_.reset();
+  ADM_ASSIGN(database_, sqlite::Connection::open(options_.path, sqlite::OpenMode::kCreate, options_.busy_timeout_ms));
+  ADM_TRY(create_missing());
+  ADM_TRY(check_shape(*database_));
+  ADM_TRY(prepare());
+  return read_state();
+}
+
+Status SqliteSink::create_missing() {
+  // Looking first keeps a database that has everything free of a write.
+  ADM_ASSIGN(const std::int64_t present,
+             database_->query_integer("SELECT count(*) FROM sqlite_schema WHERE name IN ('daily_mixpanel_metrics', "
+                                      "'daily_mixpanel_metrics_breakdown', 'id_name_mapping', 'id_hierarchy_mapping', "
+                                      "'_admetrics_sink', '_admetrics_sink_keys', 'idx_breakdown_entity_lookup', "
+                                      "'idx_breakdown_type_value', 'idx_breakdown_date_range', 'idx_breakdown_computed')"));
+  constexpr std::int64_t kObjects = 10;
+  if (present == kObjects) return {};
+  ADM_TRY(database_->begin_immediate());
+  sqlite::Transaction transaction(*database_);
+  if (Status created = database_->execute(create_missing_sql()); !created.ok()) {
+    // An index on a column that an older table lacks: say what is wrong with the table instead.
+    database_->rollback();
+    ADM_TRY(check_shape(*database_));
+    return created;
+  }
+  return transaction.commit();
+}
+
+Status SqliteSink::prepare() {
+  ADM_ASSIGN(main_, RowTable::open(*database_, true));
+  ADM_ASSIGN(breakdown_, RowTable::open(*database_, false));
+  auto statements = std::make_unique<Statements>();
+  const std::vector<std::pair<sqlite::Statement*, const char*>> all{
+      {&statements->put_state,
+       "INSERT INTO _admetrics_sink VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET ledger = ?1, epoch = ?2, "
+       "position = ?3, as_of = ?4, committed_at = ?5, keys_known = ?6"},
+      {&statements->put_key, "INSERT INTO _admetrics_sink_keys VALUES (?1, ?2, ?3, ?4)"},
+      {&statements->clear_keys, "DELETE FROM _admetrics_sink_keys"},
+      {&statements->get_name,
+       "SELECT canonical_name, frequency_count, last_seen_date FROM id_name_mapping WHERE entity_type = ?1 AND entity_id = ?2"},
+      {&statements->insert_name, "INSERT INTO id_name_mapping VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)"},
+      {&statements->update_name,
+       "UPDATE id_name_mapping SET canonical_name = ?3, frequency_count = ?4, last_seen_date = ?5, updated_at = ?6 WHERE "
+       "entity_type = ?1 AND entity_id = ?2"},
+      {&statements->delete_name, "DELETE FROM id_name_mapping WHERE entity_type = ?1 AND entity_id = ?2"},
+      {&statements->get_hierarchy,
+       "SELECT adset_id, campaign_id, relationship_confidence, first_seen_date, last_seen_date FROM id_hierarchy_mapping "
+       "WHERE ad_id = ?1"},
+      {&statements->insert_hierarchy, "INSERT INTO id_hierarchy_mapping VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)"},
+      {&statements->update_hierarchy,
+       "UPDATE id_hierarchy_mapping SET adset_id = ?2, campaign_id = ?3, relationship_confidence = ?4, first_seen_date = ?5, "
+       "last_seen_date = ?6, updated_at = ?7 WHERE ad_id = ?1"},
+      {&statements->delete_hierarchy, "DELETE FROM id_hierarchy_mapping WHERE ad_id = ?1"},
+  };
+  for (const auto& [statement, sql] : all) {
+    ADM_ASSIGN(*statement, database_->prepare(sql));
+  }
+  statements_ = std::move(statements);
+  return {};
+}
+
+Result<SinkState> SqliteSink::read_state() {
+  SinkState state;
+  ADM_ASSIGN(const std::int64_t rows,
+             database_->query_integer("SELECT EXISTS (SELECT 1 FROM daily_mixpanel_metrics) OR EXISTS (SELECT 1 FROM "
+                                      "daily_mixpanel_metrics_breakdown) OR EXISTS (SELECT 1 FROM id_name_mapping) OR EXISTS "
+                                      "(SELECT 1 FROM id_hierarchy_mapping)"));
+  state.empty = rows == 0;
+  ADM_ASSIGN(sqlite::Statement select, database_->prepare("SELECT ledger, epoch, keys_known FROM _admetrics_sink"));
+  ADM_ASSIGN(const bool row, select.step());
+  if (!row) return state;
+  state.fresh = false;
+  state.ledger = select.text(0);
+  state.epoch = EpochId{static_cast<std::uint64_t>(select.integer(1))};
+  state.last_keys_known = select.integer(2) != 0;
+  select.reset();
+  if (!state.last_keys_known) return state;
+  ADM_ASSIGN(sqlite::Statement keys, database_->prepare("SELECT kind, level, entity_id, day FROM _admetrics_sink_keys"));
+  for (;;) {
+    ADM_ASSIGN(const bool more, keys.step());
+    if (!more) return state;
+    state.last_keys.push_back({static_cast<SinkKey::Kind>(keys.integer(0)), static_cast<Level>(keys.integer(1)),
+                               std::string(keys.text(2)), Day{static_cast<std::int32_t>(keys.integer(3))}});
+  }
+}
+
+Status SqliteSink::visit_keys(const std::function<void(const SinkKey&)>& visit) {
+  for (const std::string_view table : {kMainTable, kBreakdownTable}) {
+    ADM_ASSIGN(sqlite::Statement select,
+               database_->prepare("SELECT DISTINCT entity_type, entity_id, date FROM " + std::string(table)));
+    for (;;) {
+      ADM_ASSIGN(const bool row, select.step());
+      if (!row) break;
+      const auto level = level_of(select.text(0));
+      const auto day = parse_day(select.text(2));
+      if (level && day && !select.text(1).empty()) visit({SinkKey::Kind::kCell, *level, std::string(select.text(1)), *day});
+    }
+  }
+  ADM_ASSIGN(sqlite::Statement names, database_->prepare("SELECT entity_type, entity_id FROM id_name_mapping"));
+  for (;;) {
+    ADM_ASSIGN(const bool row, names.step());
+    if (!row) break;
+    if (const auto level = level_of(names.text(0))) visit({SinkKey::Kind::kName, *level, std::string(names.text(1)), kNoDay});
+  }
+  ADM_ASSIGN(sqlite::Statement ads, database_->prepare("SELECT ad_id FROM id_hierarchy_mapping"));
+  for (;;) {
+    ADM_ASSIGN(const bool row, ads.step());
+    if (!row) return {};
+    visit({SinkKey::Kind::kHierarchy, Level::kAd, std::string(ads.text(0)), kNoDay});
+  }
+}
+
+Status SqliteSink::purge() {
+  constexpr const char* kForeignKey =
+      " WHERE entity_type NOT IN ('campaign', 'adset', 'ad') OR typeof(entity_id) <> 'text' OR entity_id = '' OR "
+      "typeof(date) <> 'text' OR date NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]' OR date IS NOT date(date)";
+  for (const std::string_view table : {kMainTable, kBreakdownTable}) {
+    ADM_TRY(database_->execute("DELETE FROM " + std::string(table) + kForeignKey));
+    receipt_.deleted += database_->changes();
+  }
+  ADM_TRY(database_->execute("DELETE FROM id_name_mapping WHERE entity_type NOT IN ('campaign', 'adset', 'ad')"));
+  receipt_.deleted += database_->changes();
+  return {};
+}
+
+Status SqliteSink::begin(const CommitHeader& header, bool purge_unrecognized) {
+  if (!statements_) {
+    auto opened = open();
+    if (!opened) return std::move(opened).error();
+  }
+  header_ = header;
+  committed_at_ = format_timestamp(header.committed_at);
+  receipt_ = {};
+  keys_noted_ = 0;
+  ADM_TRY(database_->begin_immediate());
+  ADM_TRY(statements_->clear_keys.run());
+  if (purge_unrecognized) ADM_TRY(purge());
+  ADM_ASSIGN(const std::int64_t rows,
+             database_->query_integer("SELECT EXISTS (SELECT 1 FROM daily_mixpanel_metrics) OR EXISTS (SELECT 1 FROM "
+                                      "daily_mixpanel_metrics_breakdown)"));
+  tables_empty_ = rows == 0;
+  return {};
+}
+
+Status SqliteSink::note_key(SinkKey::Kind kind, Level level, std::string_view entity_id, Day day) {
+  if (++keys_noted_ > kSinkKeysListedMax) return {};
+  sqlite::Statement& put = statements_->put_key;
+  put.bind(1, static_cast<std::int64_t>(kind));
+  put.bind(2, static_cast<std::int64_t>(level));
+  put.bind(3, entity_id);
+  put.bind(4, static_cast<std::int64_t>(day.value));
+  return put.run();
+}
+
+Status SqliteSink::write_cells(std::span<const CellWrite> cells) {
+  for (const CellWrite& cell : cells) {
+    const std::string date = format_day(cell.day);
+    const std::array<std::string_view, 3> key{name_of(cell.level), cell.entity_id, date};
+    bool changed = false;
+    if (tables_empty_) {
+      if (cell.main) ADM_TRY(main_->insert(key, *cell.main, committed_at_, receipt_));
+      changed = cell.main.has_value();
+    } else {
+      ADM_ASSIGN(changed, main_->put(key, cell.main ? &*cell.main : nullptr, committed_at_, receipt_));
+    }
+    if (cell.whole && !tables_empty_) {
+      ADM_ASSIGN(const bool rows_changed, breakdown_->replace_cell(key, cell.breakdowns, committed_at_, receipt_));
+      changed = changed || rows_changed;
+    } else {
+      for (const BreakdownWrite& row : cell.breakdowns) {
+        const std::array<std::string_view, 5> row_key{key[0], key[1], key[2], name_of(row.breakdown), row.value};
+        const RowValues* values = row.values ? &*row.values : nullptr;
+        if (tables_empty_) {
+          if (values != nullptr) ADM_TRY(breakdown_->insert(row_key, *values, committed_at_, receipt_));
+        } else {
+          ADM_ASSIGN(const bool row_changed, breakdown_->put(row_key, values, committed_at_, receipt_));
+          changed = changed || row_changed;
+        }
+      }
+    }
+    if (changed) ADM_TRY(note_key(SinkKey::Kind::kCell, cell.level, cell.entity_id, cell.day));
+  }
+  return {};
+}
+
+Status SqliteSink::write_names(std::span<const NameWrite> names) {
+  for (const NameWrite& name : names) {
+    const std::string_view level = name_of(name.level);
+    const std::string last_seen = name.canonical_name ? format_day(name.last_seen) : "";
+    sqlite::Statement& get = statements_->get_name;
+    get.bind(1, level);
+    get.bind(2, name.entity_id);
+    ADM_ASSIGN(const bool exists, get.step());
+    const bool same = exists && name.canonical_name && get.type(0) == sqlite::ColumnType::kText && get.text(0) == *name.canonical_name &&
+                      equals_scaled(get, 1, name.frequency_count, 0) && get.text(2) == last_seen;
+    get.reset();
+    if (same || (!exists && !name.canonical_name)) {
+      if (same) ++receipt_.unchanged;
+      continue;
+    }
+    sqlite::Statement& write = !name.canonical_name ? statements_->delete_name
+                               : exists             ? statements_->update_name
+                                                    : statements_->insert_name;
+    ++(!name.canonical_name ? receipt_.deleted : exists ? receipt_.updated : receipt_.inserted);
+    write.bind(1, level);
+    write.bind(2, name.entity_id);
+    if (name.canonical_name) {
+      write.bind(3, std::string_view(*name.canonical_name));
+      write.bind(4, name.frequency_count);
+      write.bind(5, std::string_view(last_seen));
+      write.bind(6, std::string_view(committed_at_));
+    }
+    ADM_TRY(write.run());
+    ADM_TRY(note_key(SinkKey::Kind::kName, name.level, name.entity_id, kNoDay));
+  }
+  return {};
+}
+
+Status SqliteSink::write_hierarchies(std::span<const HierarchyWrite> hierarchies) {
+  for (const HierarchyWrite& hierarchy : hierarchies) {
+    const std::string first_seen = hierarchy.present ? format_day(hierarchy.first_seen) : "";
+    const std::string last_seen = hierarchy.present ? format_day(hierarchy.last_seen) : "";
+    sqlite::Statement& get = statements_->get_hierarchy;
+    get.bind(1, hierarchy.ad_id);
+    ADM_ASSIGN(const bool exists, get.step());
+    const bool same = exists && hierarchy.present && get.text(0) == hierarchy.adset_id && get.text(1) == hierarchy.campaign_id &&
+                      equals_scaled(get, 2, hierarchy.confidence_hundredths, 2) && get.text(3) == first_seen && get.text(4) == last_seen;
+    get.reset();
+    if (same || (!exists && !hierarchy.present)) {
+      if (same) ++receipt_.unchanged;
+      continue;
+    }
+    sqlite::Statement& write = !hierarchy.present ? statements_->delete_hierarchy
+                               : exists           ? statements_->update_hierarchy
+                                                  : statements_->insert_hierarchy;
+    ++(!hierarchy.present ? receipt_.deleted : exists ? receipt_.updated : receipt_.inserted);
+    write.bind(1, hierarchy.ad_id);
+    if (hierarchy.present) {
+      write.bind(2, hierarchy.adset_id);
+      write.bind(3, hierarchy.campaign_id);
+      bind_scaled(write, 4, hierarchy.confidence_hundredths, 2);
+      write.bind(5, std::string_view(first_seen));
+      write.bind(6, std::string_view(last_seen));
+      write.bind(7, std::string_view(committed_at_));
+    }
+    ADM_TRY(write.run());
+    ADM_TRY(note_key(SinkKey::Kind::kHierarchy, Level::kAd, hierarchy.ad_id, kNoDay));
+  }
+  return {};
+}
+
+Result<SinkReceipt> SqliteSink::commit() {
+  const std::string as_of = format_day(header_.as_of);
+  const bool keys_known = keys_noted_ <= kSinkKeysListedMax;
+  if (!keys_known) ADM_TRY(statements_->clear_keys.run());
+  sqlite::Statement& put = statements_->put_state;
+  put.bind(1, std::string_view(header_.ledger));
+  put.bind(2, static_cast<std::int64_t>(header_.epoch.value));
+  put.bind(3, std::string_view(header_.position));
+  put.bind(4, std::string_view(as_of));
+  put.bind(5, std::string_view(committed_at_));
+  put.bind(6, static_cast<std::int64_t>(keys_known ? 1 : 0));
+  ADM_TRY(put.run());
+  ADM_TRY(database_->commit());
+  return receipt_;
+}
+
+void SqliteSink::rollback() {
+  if (database_) database_->rollback();
+}
+
+}  // namespace admetrics::sink

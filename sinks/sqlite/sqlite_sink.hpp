@@ -1,0 +1,57 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/engine/ports.hpp"
+#include "core/sqlite/database.hpp"
+#include "sinks/sqlite/row_table.hpp"
+
+namespace admetrics::sink {
+
+struct SqliteSinkOptions {
+  std::string path;
+  int busy_timeout_ms = 5'000;  // how long one attempt waits for another's write lock
+};
+
+/// The four tables in an SQLite database that others read, and may write to as well: the write lock is held from
+/// `begin` to `commit`, and the log is checkpointed passively only.
+class SqliteSink : public Sink {
+ public:
+  explicit SqliteSink(SqliteSinkOptions options);
+  ~SqliteSink() override;
+
+  [[nodiscard]] const std::string& name() const override { return name_; }
+  Result<SinkState> open() override;
+  Status visit_keys(const std::function<void(const SinkKey&)>& visit) override;
+  Status begin(const CommitHeader& header, bool purge_unrecognized) override;
+  Status write_cells(std::span<const CellWrite> cells) override;
+  Status write_names(std::span<const NameWrite> names) override;
+  Status write_hierarchies(std::span<const HierarchyWrite> hierarchies) override;
+  Result<SinkReceipt> commit() override;
+  void rollback() override;
+
+ private:
+  struct Statements;
+  Status prepare();
+  Status create_missing();
+  Result<SinkState> read_state();
+  Status purge();
+  Status note_key(SinkKey::Kind kind, Level level, std::string_view entity_id, Day day);
+
+  const std::string name_ = "sqlite";
+  const SqliteSinkOptions options_;
+  std::unique_ptr<sqlite::Connection> database_;
+  std::optional<RowTable> main_;
+  std::optional<RowTable> breakdown_;
+  std::unique_ptr<Statements> statements_;
+  // The open epoch's.
+  CommitHeader header_;
+  std::string committed_at_;
+  bool tables_empty_ = false;  // nothing to compare with: inserts only
+  std::size_t keys_noted_ = 0;
+  SinkReceipt receipt_;
+};
+
+}  // namespace admetrics::sink

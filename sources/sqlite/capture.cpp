@@ -1,0 +1,247 @@
+#include "sources/sqlite/capture.hpp"
+
+#include <algorithm>
+#include <map>
+
+namespace admetrics::source {
+namespace {
+
+constexpr std::string_view kTriggerPrefix = "_admetrics_";
+constexpr int kTrimRecordsPerTransaction = 5'000;  // keeps the writer's wait short
+
+constexpr const char* kLogSchema = R"sql(
+CREATE TABLE IF NOT EXISTS _admetrics_changes (seq INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL, key1, key2);
+CREATE TABLE IF NOT EXISTS _admetrics_capture (id INTEGER PRIMARY KEY CHECK (id = 1), generation TEXT NOT NULL, acknowledged INTEGER NOT NULL);
+INSERT INTO _admetrics_capture SELECT 1, lower(hex(randomblob(16))), 0 WHERE NOT EXISTS (SELECT 1 FROM _admetrics_capture);
+)sql";
+
+struct Trigger {
+  std::string name;
+  std::string sql;
+};
+
+/// `INSERT INTO log … VALUES (kind, row.k1, row.k2)`.
+std::string record(const RawTable& table, std::string_view row) {
+  std::string sql = "INSERT INTO " + std::string(kLogTable) + " (kind, key1, key2) VALUES (" +
+                    std::to_string(static_cast<int>(table.kind));
+  for (std::size_t i = 0; i < 2; ++i) {
+    sql += ", ";
+    sql += i < table.key.size() ? std::string(row) + '.' + sqlite::quote_identifier(table.key[i]) : "NULL";
+  }
+  return sql + "); ";
+}
+
+/// True where any of `columns` changes. Compared as bytes, whatever collation the column has.
+std::string any_changed(std::span<const std::string_view> columns) {
+  std::string sql;
+  for (const std::string_view column : columns) {
+    if (!sql.empty()) sql += " OR ";
+    const std::string name = sqlite::quote_identifier(column);
+    sql += "NEW." + name + " COLLATE BINARY IS NOT OLD." + name;
+  }
+  return sql;
+}
+
+/// Records the row that holds a unique key which NEW is about to take: `OR REPLACE` removes it without a trigger.
+std::string record_holder(const RawTable& table, const std::vector<std::string>& unique_columns) {
+  std::string sql = "INSERT INTO " + std::string(kLogTable) + " (kind, key1, key2) SELECT " +
+                    std::to_string(static_cast<int>(table.kind));
+  for (std::size_t i = 0; i < 2; ++i) {
+    sql += ", ";
+    sql += i < table.key.size() ? sqlite::quote_identifier(table.key[i]) : "NULL";
+  }
+  sql += " FROM " + sqlite::quote_identifier(table.name) + " WHERE ";
+  for (std::size_t i = 0; i < unique_columns.size(); ++i) {
+    const std::string name = sqlite::quote_identifier(unique_columns[i]);
+    sql += (i == 0 ? "" : " AND ") + name + " = NEW." + name;
+  }
+  return sql + "; ";
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
+}
+
+/// The unique keys whose holder may belong to another owner than the new row does.
+Result<std::vector<std::vector<std::string>>> foreign_unique_keys(sqlite::Connection& database, const RawTable& table) {
+  std::vector<std::vector<std::string>> keys;
+  ADM_ASSIGN(sqlite::Statement indexes,
+             database.prepare("SELECT il.name, ii.name FROM pragma_index_list(?1) il, pragma_index_info(il.name) ii "
+                              "WHERE il.\"unique\" ORDER BY il.name, ii.seqno"));
+  indexes.bind(1, table.name);
+  std::map<std::string, std::vector<std::string>> by_index;
+  for (;;) {
+    ADM_ASSIGN(const bool row, indexes.step());
+    if (!row) break;
+    auto& columns = by_index[std::string(indexes.text(0))];
+    columns.push_back(indexes.is_null(1) ? std::string() : std::string(indexes.text(1)));
+  }
+  for (auto& [name, columns] : by_index) keys.push_back(std::move(columns));
+
+  // An INTEGER PRIMARY KEY has no index, but replaces just the same.
+  ADM_ASSIGN(sqlite::Statement primary, database.prepare("SELECT name FROM pragma_table_info(?1) WHERE pk > 0"));
+  primary.bind(1, table.name);
+  std::vector<std::string> primary_key;
+  for (;;) {
+    ADM_ASSIGN(const bool row, primary.step());
+    if (!row) break;
+    primary_key.emplace_back(primary.text(0));
+  }
+  if (primary_key.size() == 1 && std::find(keys.begin(), keys.end(), primary_key) == keys.end()) keys.push_back(primary_key);
+
+  std::erase_if(keys, [&](const std::vector<std::string>& columns) {
+    // An index over an expression names no column: the rest of its columns finds a superset, none finds nothing.
+    if (std::all_of(columns.begin(), columns.end(), [](const std::string& c) { return c.empty(); })) return true;
+    return std::all_of(table.key.begin(), table.key.end(), [&](std::string_view key) {
+      return std::any_of(columns.begin(), columns.end(), [&](const std::string& c) { return lower(c) == key; });
+    });
+  });
+  for (auto& columns : keys) std::erase(columns, std::string());
+  return keys;
+}
+
+Result<std::vector<Trigger>> triggers_for(sqlite::Connection& database, const RawTable& table) {
+  std::vector<Trigger> triggers;
+  const std::string on = " ON " + sqlite::quote_identifier(table.name) + " FOR EACH ROW ";
+  const auto add = [&](std::string_view suffix, std::string_view when, const std::string& condition, const std::string& body) {
+    Trigger trigger;
+    trigger.name = std::string(kTriggerPrefix) + std::string(table.name) + '_' + std::string(suffix);
+    trigger.sql = "CREATE TRIGGER " + sqlite::quote_identifier(trigger.name) + ' ' + std::string(when) + on +
+                  (condition.empty() ? "" : "WHEN " + condition + ' ') + "BEGIN " + body + "END";
+    triggers.push_back(std::move(trigger));
+  };
+  add("insert", "AFTER INSERT", "", record(table, "NEW"));
+  add("delete", "AFTER DELETE", "", record(table, "OLD"));
+  std::string moved = record(table, "NEW");
+  moved.replace(moved.find("VALUES ("), 8, "SELECT ");
+  moved.replace(moved.rfind("); "), 3, " WHERE " + any_changed(table.key) + "; ");
+  add("update", "AFTER UPDATE", any_changed(table.columns), record(table, "OLD") + moved);
+
+  ADM_ASSIGN(const auto unique_keys, foreign_unique_keys(database, table));
+  if (!unique_keys.empty()) {
+    std::string holders;
+    std::string changed;
+    for (const auto& columns : unique_keys) {
+      holders += record_holder(table, columns);
+      const std::vector<std::string_view> views(columns.begin(), columns.end());
+      changed += (changed.empty() ? "" : " OR ") + any_changed(views);
+    }
+    add("replace", "BEFORE INSERT", "", holders);
+    add("update_replace", "BEFORE UPDATE", changed, holders);
+  }
+  return triggers;
+}
+
+Result<std::map<std::string, std::string>> installed_triggers(sqlite::Connection& database) {
+  std::map<std::string, std::string> installed;
+  ADM_ASSIGN(sqlite::Statement select,
+             database.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND name GLOB '_admetrics_*'"));
+  for (;;) {
+    ADM_ASSIGN(const bool row, select.step());
+    if (!row) return installed;
+    installed.emplace(select.text(0), select.text(1));
+  }
+}
+
+std::uint64_t mix(std::uint64_t hash, std::string_view text) {
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  return (hash ^ 0xff) * 0x100000001b3ULL;
+}
+
+/// Changes when a raw table or a trigger of ours was dropped, recreated, renamed or altered: then nobody knows what
+/// was missed meanwhile. A VACUUM changes it too, which costs a reconciliation and nothing else.
+Result<std::string> signature_of(sqlite::Connection& database, const std::vector<const RawTable*>& tables) {
+  ADM_ASSIGN(sqlite::Statement select,
+             database.prepare("SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema WHERE (type = 'table' AND name = ?1 "
+                              "COLLATE NOCASE) OR (type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE AND name GLOB '_admetrics_*') "
+                              "ORDER BY type, name"));
+  std::uint64_t hash = 0xcbf29ce484222325ULL;
+  for (const RawTable* table : tables) {
+    select.bind(1, table->name);
+    for (;;) {
+      ADM_ASSIGN(const bool row, select.step());
+      if (!row) break;
+      for (int column = 0; column < 5; ++column) hash = mix(hash, select.text(column));
+    }
+  }
+  return std::to_string(hash);
+}
+
+}  // namespace
+
+Result<CaptureState> read_capture(sqlite::Connection& database, std::span<const RawTable> tables) {
+  CaptureState state;
+  ADM_ASSIGN(const auto present, present_tables(database, tables));
+  ADM_ASSIGN(const std::int64_t log_tables,
+             database.query_integer("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN "
+                                    "('_admetrics_changes', '_admetrics_capture')"));
+  if (log_tables == 2) {
+    ADM_ASSIGN(state.generation, database.query_text("SELECT generation FROM _admetrics_capture"));
+    ADM_ASSIGN(state.acknowledged, database.query_integer("SELECT acknowledged FROM _admetrics_capture"));
+    ADM_ASSIGN(state.last_seq, database.query_integer("SELECT seq FROM sqlite_sequence WHERE name = '_admetrics_changes'"));
+  }
+  state.armed = !state.generation.empty();
+  ADM_ASSIGN(const auto installed, installed_triggers(database));
+  std::size_t expected = 0;
+  for (const RawTable* table : present) {
+    ADM_ASSIGN(const auto triggers, triggers_for(database, *table));
+    expected += triggers.size();
+    for (const Trigger& trigger : triggers) {
+      const auto found = installed.find(trigger.name);
+      if (found == installed.end() || found->second != trigger.sql) state.armed = false;
+    }
+  }
+  if (installed.size() != expected) state.armed = false;
+  ADM_ASSIGN(state.signature, signature_of(database, present));
+  return state;
+}
+
+Status arm_capture(sqlite::Connection& database, std::span<const RawTable> tables, bool renew) {
+  ADM_TRY(database.begin_immediate());
+  sqlite::Transaction transaction(database);
+  ADM_ASSIGN(const auto present, present_tables(database, tables));
+  ADM_TRY(database.execute(kLogSchema));
+  if (renew) ADM_TRY(database.execute("UPDATE _admetrics_capture SET generation = lower(hex(randomblob(16)))"));
+  ADM_ASSIGN(auto installed, installed_triggers(database));
+  std::vector<Trigger> missing;
+  for (const RawTable* table : present) {
+    ADM_ASSIGN(auto triggers, triggers_for(database, *table));
+    for (Trigger& trigger : triggers) {
+      const auto found = installed.find(trigger.name);
+      const bool stands = found != installed.end() && found->second == trigger.sql;
+      if (stands) {
+        installed.erase(found);
+      } else {
+        missing.push_back(std::move(trigger));
+      }
+    }
+  }
+  for (const auto& [name, sql] : installed) ADM_TRY(database.execute("DROP TRIGGER " + sqlite::quote_identifier(name)));
+  for (const Trigger& trigger : missing) ADM_TRY(database.execute(trigger.sql));
+  return transaction.commit();
+}
+
+Status trim_log(sqlite::Connection& database, std::int64_t seq) {
+  ADM_ASSIGN(sqlite::Statement note, database.prepare("UPDATE _admetrics_capture SET acknowledged = ?1 WHERE acknowledged < ?1"));
+  ADM_ASSIGN(sqlite::Statement remove,
+             database.prepare("DELETE FROM _admetrics_changes WHERE seq IN (SELECT seq FROM _admetrics_changes WHERE seq <= ?1 "
+                              "ORDER BY seq LIMIT ?2)"));
+  for (;;) {
+    ADM_TRY(database.begin_immediate());
+    sqlite::Transaction transaction(database);
+    note.bind(1, seq);
+    ADM_TRY(note.run());
+    remove.bind(1, seq);
+    remove.bind(2, static_cast<std::int64_t>(kTrimRecordsPerTransaction));
+    ADM_TRY(remove.run());
+    const std::int64_t removed = database.changes();
+    ADM_TRY(transaction.commit());
+    if (removed < kTrimRecordsPerTransaction) return {};
+  }
+}
+
+}  // namespace admetrics::source

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/sqlite/database.hpp"
+#include "sources/sqlite/tables.hpp"
+
+/// Capture by triggers: the writer's own transaction records which keys it touched. Facts are never recorded, only
+/// keys, so double records and foreign conflict clauses do no harm (pitfalls.md 1, 2).
+namespace admetrics::source {
+
+inline constexpr std::string_view kLogTable = "_admetrics_changes";
+inline constexpr std::string_view kCaptureTable = "_admetrics_capture";
+
+/// What one database's capture looks like, as of one snapshot.
+struct CaptureState {
+  std::string generation;          // of the log; drawn when the log was created. "": no log
+  std::int64_t last_seq = 0;       // the last record ever written
+  std::int64_t acknowledged = 0;   // records up to here may be gone
+  std::string signature;           // of the raw tables and our triggers: differs when something was dropped or replaced
+  bool armed = false;              // every trigger stands as it should
+};
+
+/// Reads the state inside the connection's read transaction.
+Result<CaptureState> read_capture(sqlite::Connection& database, std::span<const RawTable> tables);
+
+/// Creates the log and installs what is missing or differs, in one transaction of its own. `renew` draws a new
+/// generation: positions of the old one mean nothing any more.
+Status arm_capture(sqlite::Connection& database, std::span<const RawTable> tables, bool renew);
+
+/// Marks records up to `seq` as taken, and removes them, in short transactions.
+Status trim_log(sqlite::Connection& database, std::int64_t seq);
+
+}  // namespace admetrics::source

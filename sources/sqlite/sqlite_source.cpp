@@ -1,0 +1,466 @@
+#include "sources/sqlite/sqlite_source.hpp"
+
+#include <simdjson.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <algorithm>
+
+namespace admetrics::source {
+namespace {
+
+constexpr int kArmAttemptsMax = 5;
+constexpr std::int64_t kTrimAfterRecords = 5'000;
+
+// What a full scan and a look-up cost, in nanoseconds a row and a key: measured by bench/, to choose the cheaper one.
+constexpr std::int64_t kScanRowNanos = 600;
+constexpr std::int64_t kLookupUserNanos = 22'000;
+constexpr std::int64_t kLookupAdDayNanos = 25'000;
+constexpr std::int64_t kScanFixedNanos = 20'000'000;
+
+/// Which file stands behind a path: changes when another one is put there.
+std::string file_identity(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return "";
+  return std::to_string(info.st_dev) + ':' + std::to_string(info.st_ino);
+}
+
+/// WAL's shared memory needs one host, and file locks that work (pitfalls.md 14).
+Status refuse_network_file_system(const std::string& path) {
+  struct statfs info {};
+  if (::statfs(path.c_str(), &info) != 0) return {};
+  constexpr std::array<std::uint32_t, 5> kNetwork{0x6969U, 0x517BU, 0xFF534D42U, 0xFE534D42U, 0x01021997U};
+  if (std::find(kNetwork.begin(), kNetwork.end(), static_cast<std::uint32_t>(info.f_type)) == kNetwork.end()) return {};
+  return Error{Errc::kUnsupported, "open the source", path,
+               "it lies on a network file system, where SQLite's locks do not hold; run the daemon on the host that has the file"};
+}
+
+/// About how many rows a table has, without counting them where that would take long.
+Result<std::int64_t> estimate_rows(sqlite::Connection& database, const std::string& table) {
+  constexpr std::int64_t kRowsMax = 1'000'000'000'000;
+  auto last_rowid = database.query_integer("SELECT max(rowid) FROM " + table);
+  if (!last_rowid) last_rowid = database.query_integer("SELECT count(*) FROM " + table);  // a table WITHOUT ROWID
+  ADM_TRY(last_rowid.ok() ? Status() : Status(last_rowid.error()));
+  return std::clamp<std::int64_t>(*last_rowid, 0, kRowsMax);
+}
+
+std::string key_text(const sqlite::Statement& statement, int column) {
+  if (statement.type(column) == sqlite::ColumnType::kBlob) return "";
+  return std::string(statement.text(column));
+}
+
+}  // namespace
+
+struct SqliteSource::Database {
+  std::string file;                            // identity when it was opened
+  std::unique_ptr<sqlite::Connection> watch;   // never inside a transaction
+  std::unique_ptr<sqlite::Connection> writer;  // triggers and trimming; none with capture = "scan"
+  sqlite::Statement last_seq;                  // on watch
+  sqlite::Statement schema_version;            // on watch
+  sqlite::Statement data_version;              // on watch
+  // What the last look at the schema found, and the schema it was.
+  std::int64_t verified_schema = -1;
+  CaptureState verified;
+  // Since the last epoch that was taken.
+  std::int64_t taken_seq = 0;
+  std::int64_t taken_data_version = -1;
+  std::int64_t seen_data_version = -1;  // just before the open epoch's snapshot
+  std::int64_t acknowledged_seq = 0;
+  std::int64_t trimmed_seq = 0;
+};
+
+/// One database's part of a position.
+struct SqliteSource::SidePosition {
+  std::string generation;
+  std::int64_t seq = 0;
+  std::string signature;
+  std::string file;
+
+  [[nodiscard]] std::string json() const {
+    return R"({"generation":")" + generation + R"(","seq":)" + std::to_string(seq) + R"(,"signature":")" + signature +
+           R"(","file":")" + file + "\"}";
+  }
+
+  /// Both sides of a position; nothing when there is none, or it is of another kind of capture.
+  static std::optional<std::array<SidePosition, 2>> parse(const std::string& text, std::string_view capture) {
+    simdjson::dom::parser parser;
+    simdjson::dom::element root;
+    if (text.empty() || parser.parse(text).get(root) != simdjson::SUCCESS) return std::nullopt;
+    std::string_view kind;
+    if (root["capture"].get(kind) != simdjson::SUCCESS || kind != capture) return std::nullopt;
+    std::array<SidePosition, 2> sides;
+    for (const Side side : {kProduct, kAds}) {
+      simdjson::dom::element part;
+      if (root[side == kProduct ? "product" : "ads"].get(part) != simdjson::SUCCESS) return std::nullopt;
+      std::string_view generation;
+      std::string_view signature;
+      std::string_view file;
+      if (part["generation"].get(generation) != simdjson::SUCCESS || part["seq"].get(sides[side].seq) != simdjson::SUCCESS ||
+          part["signature"].get(signature) != simdjson::SUCCESS || part["file"].get(file) != simdjson::SUCCESS) {
+        return std::nullopt;
+      }
+      sides[side].generation = generation;
+      sides[side].signature = signature;
+      sides[side].file = file;
+    }
+    return sides;
+  }
+  static std::string json_of(const std::array<SidePosition, 2>& sides, std::string_view capture) {
+    return R"({"product":)" + sides[kProduct].json() + R"(,"ads":)" + sides[kAds].json() + R"(,"capture":")" +
+           std::string(capture) + "\"}";
+  }
+};
+
+SqliteSource::SqliteSource(SqliteSourceOptions options) : options_(std::move(options)) {}
+SqliteSource::~SqliteSource() { close(); }
+
+const std::string& SqliteSource::path_of(Side side) const {
+  return side == kProduct ? options_.product_db : options_.ads_db;
+}
+std::span<const RawTable> SqliteSource::tables_of(Side side) const {
+  return side == kProduct ? product_tables() : ads_tables();
+}
+
+void SqliteSource::close() {
+  end_snapshot();
+  readers_.clear();
+  mappings_.reset();
+  snapshots_ = {};
+  for (auto& database : databases_) {
+    if (!database) continue;
+    database->last_seq = {};
+    database->schema_version = {};
+    database->data_version = {};
+    database.reset();
+  }
+}
+
+Status SqliteSource::ensure_open() {
+  for (const Side side : {kProduct, kAds}) {
+    if (databases_[side] && databases_[side]->file != file_identity(path_of(side))) {
+      close();
+      rearmed_ = true;
+      rearmed_reason_ = path_of(side) + " was replaced by another file";
+    }
+  }
+  for (const Side side : {kProduct, kAds}) {
+    if (databases_[side]) continue;
+    const std::string& path = path_of(side);
+    ADM_TRY(refuse_network_file_system(path));
+    auto database = std::make_unique<Database>();
+    database->file = file_identity(path);
+    ADM_ASSIGN(database->watch, sqlite::Connection::open(path, sqlite::OpenMode::kReadOnly, options_.busy_timeout_ms));
+    if (options_.triggers) {
+      ADM_ASSIGN(database->writer, sqlite::Connection::open(path, sqlite::OpenMode::kReadWrite, options_.busy_timeout_ms));
+    }
+    ADM_ASSIGN(database->schema_version, database->watch->prepare("PRAGMA schema_version"));
+    ADM_ASSIGN(database->data_version, database->watch->prepare("PRAGMA data_version"));
+    databases_[side] = std::move(database);
+  }
+  if (readers_.empty()) {
+    ADM_ASSIGN(auto product, sqlite::Connection::open(options_.product_db, sqlite::OpenMode::kReadOnly, options_.busy_timeout_ms));
+    ADM_ASSIGN(auto ads, sqlite::Connection::open(options_.ads_db, sqlite::OpenMode::kReadOnly, options_.busy_timeout_ms));
+    readers_.push_back(std::make_unique<SqliteFactReader>(std::move(product), std::move(ads), options_.stop));
+  }
+  return {};
+}
+
+Status SqliteSource::begin_snapshot() {
+  snapshot_open_ = true;  // end_snapshot cleans up after half of it, too
+  ADM_TRY(readers_[0]->product().begin_read());
+  ADM_TRY(readers_[0]->ads().begin_read());
+  return {};
+}
+
+void SqliteSource::end_snapshot() {
+  if (!snapshot_open_) return;
+  snapshot_open_ = false;
+  snapshots_ = {};
+  joined_readers_.clear();
+  for (auto& reader : readers_) {
+    reader->product().rollback();
+    if (reader == readers_[0]) reader->ads().rollback();
+  }
+}
+
+Result<FactReader*> SqliteSource::reader(std::size_t index) {
+  if (index == 0) return readers_[0].get();
+  if (!snapshots_[kProduct].valid()) {
+    auto snapshot = readers_[0]->product().snapshot();
+    if (!snapshot) {
+      return Error{Errc::kUnsupported, "share the snapshot", options_.product_db, snapshot.error().detail};
+    }
+    snapshots_[kProduct] = std::move(snapshot).value();
+  }
+  while (readers_.size() <= index) {
+    ADM_ASSIGN(auto product, sqlite::Connection::open(options_.product_db, sqlite::OpenMode::kReadOnly, options_.busy_timeout_ms));
+    readers_.push_back(std::make_unique<SqliteFactReader>(std::move(product), nullptr, options_.stop));
+  }
+  if (std::find(joined_readers_.begin(), joined_readers_.end(), index) == joined_readers_.end()) {
+    ADM_TRY(readers_[index]->product().begin_read_at(snapshots_[kProduct]));
+    joined_readers_.push_back(index);
+  }
+  return readers_[index].get();
+}
+
+Result<CaptureState> SqliteSource::capture_state(Side side) {
+  // Inside the snapshot. The schema is looked at only when its version says that it changed.
+  Database& database = *databases_[side];
+  sqlite::Connection& connection = side == kProduct ? readers_[0]->product() : readers_[0]->ads();
+  ADM_ASSIGN(const std::int64_t schema, connection.query_integer("PRAGMA schema_version"));
+  if (schema != database.verified_schema || !database.verified.armed) {
+    ADM_ASSIGN(database.verified, read_capture(connection, tables_of(side)));
+    database.verified_schema = schema;
+    return database.verified;
+  }
+  ADM_ASSIGN(sqlite::Statement select,
+             connection.prepare("SELECT generation, acknowledged, (SELECT seq FROM sqlite_sequence WHERE name = "
+                                "'_admetrics_changes') FROM _admetrics_capture"));
+  ADM_ASSIGN(const bool row, select.step());
+  CaptureState state = database.verified;
+  state.generation = row ? select.text(0) : "";
+  state.acknowledged = row ? select.integer(1) : 0;
+  state.last_seq = row ? select.integer(2) : 0;
+  state.armed = !state.generation.empty();
+  return state;
+}
+
+Result<bool> SqliteSource::ensure_armed(std::array<CaptureState, 2>& states) {
+  bool all = true;
+  for (const Side side : {kProduct, kAds}) {
+    ADM_ASSIGN(states[side], capture_state(side));
+    all = all && states[side].armed;
+  }
+  return all;
+}
+
+Result<EpochInput> SqliteSource::begin_epoch(const std::string& position, bool reconcile) {
+  end_snapshot();
+  ADM_TRY(ensure_open());
+  // Before the snapshot: what is committed in between looks like a change once more, and is not lost.
+  for (auto& database : databases_) {
+    ADM_ASSIGN(const bool row, database->data_version.step());
+    database->seen_data_version = row ? database->data_version.integer(0) : -1;
+    database->data_version.reset();
+  }
+  const std::string_view capture = options_.triggers ? "triggers" : "scan";
+  EpochInput input;
+  std::array<CaptureState, 2> states;
+  if (options_.triggers) {
+    // Arm first, then take the snapshot, never the other way (pitfalls.md 17).
+    for (int attempt = 0;; ++attempt) {
+      ADM_TRY(begin_snapshot());
+      ADM_ASSIGN(const bool armed, ensure_armed(states));
+      if (armed) break;
+      end_snapshot();
+      if (attempt == kArmAttemptsMax) {
+        return Error{Errc::kBusy, "arm the capture", options_.product_db, "the schema keeps changing under us"};
+      }
+      for (const Side side : {kProduct, kAds}) {
+        if (!states[side].armed) ADM_TRY(arm_capture(*databases_[side]->writer, tables_of(side), false));
+      }
+      rearmed_ = true;
+      if (rearmed_reason_.empty()) rearmed_reason_ = "capture had to be installed or repaired";
+    }
+  } else {
+    ADM_TRY(begin_snapshot());
+    for (const Side side : {kProduct, kAds}) {
+      sqlite::Connection& connection = side == kProduct ? readers_[0]->product() : readers_[0]->ads();
+      if (auto present = present_tables(connection, tables_of(side)); !present) return std::move(present).error();
+    }
+  }
+
+  const auto before = SidePosition::parse(position, capture);
+  std::array<SidePosition, 2> now;
+  const auto must_reconcile = [&](std::string why) {
+    reconcile = true;
+    if (input.reconcile_reason.empty()) input.reconcile_reason = std::move(why);
+  };
+  if (!before) must_reconcile(position.empty() ? "nothing was read yet" : "the way of capture changed");
+  if (rearmed_ && before) must_reconcile(rearmed_reason_);
+  for (const Side side : {kProduct, kAds}) {
+    Database& database = *databases_[side];
+    now[side] = {states[side].generation, states[side].last_seq, states[side].signature, database.file};
+    if (!before || !options_.triggers) continue;
+    const SidePosition& then = (*before)[side];
+    const std::string& path = path_of(side);
+    if (then.generation != now[side].generation) must_reconcile("the change log of " + path + " is another one");
+    if (then.seq > now[side].seq) must_reconcile(path + " was set back, as by a restored backup");
+    if (then.seq < states[side].acknowledged) must_reconcile("change records of " + path + " were taken by someone else");
+    if (then.signature != now[side].signature) must_reconcile("a table of " + path + " was dropped, replaced or altered");
+    if (then.file != now[side].file) must_reconcile(path + " is another file");
+  }
+  if (!options_.triggers && before && !reconcile) {
+    // Nothing was committed since the last look: nothing to read.
+    const bool changed = std::any_of(databases_.begin(), databases_.end(), [](const auto& database) {
+      return database->seen_data_version != database->taken_data_version;
+    });
+    if (changed) must_reconcile("the interval of capture = \"scan\" has passed");
+  }
+
+  input.position = SidePosition::json_of(now, capture);
+  input.reconcile = reconcile;
+  input.scan_users = reconcile;
+  input.scan_meta = reconcile;
+  if (reconcile) {
+    ADM_ASSIGN(input.users_estimate, estimate_rows(readers_[0]->product(), "mixpanel_user"));
+  } else {
+    for (const Side side : {kProduct, kAds}) ADM_TRY(read_changes(side, (*before)[side].seq, now[side].seq, input));
+  }
+  bool mappings_known = mappings_.has_value() && !reconcile;
+  if (mappings_known && now[kProduct].seq != (*before)[kProduct].seq) {
+    ADM_ASSIGN(const std::int64_t touched,
+               readers_[0]->product().query_integer("SELECT EXISTS (SELECT 1 FROM _admetrics_changes WHERE seq > " +
+                                                    std::to_string((*before)[kProduct].seq) + " AND kind IN (4, 5))"));
+    mappings_known = touched == 0;
+  }
+  if (!mappings_known) {
+    mappings_.reset();
+    ADM_ASSIGN(mappings_, read_mappings());
+  }
+  input.mappings = *mappings_;
+  return input;
+}
+
+Status SqliteSource::read_changes(Side side, std::int64_t from_seq, std::int64_t to_seq, EpochInput& input) {
+  if (from_seq == to_seq) return {};
+  input.records += static_cast<std::uint64_t>(to_seq - from_seq);
+  SqliteFactReader& reader = *readers_[0];
+  if (side == kProduct) {
+    ADM_ASSIGN(const std::int64_t rows, estimate_rows(reader.product(), "mixpanel_event"));
+    ADM_ASSIGN(input.users_estimate, estimate_rows(reader.product(), "mixpanel_user"));
+    const std::int64_t lookups_max =
+        ((rows + input.users_estimate * 2) * kScanRowNanos + kScanFixedNanos) / kLookupUserNanos;
+    ADM_ASSIGN(sqlite::Statement select,
+               reader.product().prepare("SELECT DISTINCT key1 FROM _admetrics_changes WHERE seq > ?1 AND kind <= ?2"));
+    select.bind(1, from_seq);
+    select.bind(2, static_cast<std::int64_t>(ChangeKind::kProduct));
+    for (;;) {
+      ADM_ASSIGN(const bool row, select.step());
+      if (!row) break;
+      input.users.push_back(key_text(select, 0));
+      if (static_cast<std::int64_t>(input.users.size()) <= lookups_max) continue;
+      input.scan_users = true;
+      input.users.clear();
+      input.users.shrink_to_fit();
+      return {};
+    }
+    std::sort(input.users.begin(), input.users.end());
+    input.users.erase(std::unique(input.users.begin(), input.users.end()), input.users.end());
+    return {};
+  }
+  ADM_ASSIGN(const std::int64_t daily_rows, estimate_rows(reader.ads(), "ad_performance_daily"));
+  constexpr std::int64_t kMetaRowsPerDailyRow = 8;
+  const std::int64_t lookups_max = (daily_rows * kMetaRowsPerDailyRow * kScanRowNanos + kScanFixedNanos) / kLookupAdDayNanos;
+  ADM_ASSIGN(sqlite::Statement select,
+             reader.ads().prepare("SELECT DISTINCT key1, key2 FROM _admetrics_changes WHERE seq > ?1"));
+  select.bind(1, from_seq);
+  for (;;) {
+    ADM_ASSIGN(const bool row, select.step());
+    if (!row) break;
+    input.ad_days.push_back(AdDayKey{key_text(select, 0), key_text(select, 1)});
+    if (static_cast<std::int64_t>(input.ad_days.size()) <= lookups_max) continue;
+    input.scan_meta = true;
+    input.ad_days.clear();
+    input.ad_days.shrink_to_fit();
+    return {};
+  }
+  std::sort(input.ad_days.begin(), input.ad_days.end());
+  input.ad_days.erase(std::unique(input.ad_days.begin(), input.ad_days.end()), input.ad_days.end());
+  return {};
+}
+
+Result<Mappings> SqliteSource::read_mappings() {
+  sqlite::Connection& product = readers_[0]->product();
+  const auto read = [&](const char* table, const char* from, const char* to) -> Result<std::vector<ValueMapping::Row>> {
+    std::vector<ValueMapping::Row> rows;
+    ADM_ASSIGN(const std::int64_t exists,
+               product.query_integer(std::string("SELECT count(*) FROM sqlite_schema WHERE name = ") + sqlite::quote_text(table)));
+    if (exists == 0) return rows;
+    // A flag is true when it is a non-zero number (metrics.md section 2).
+    ADM_ASSIGN(sqlite::Statement select,
+               product.prepare(std::string("SELECT ") + from + ", " + to +
+                               ", typeof(is_active) IN ('integer', 'real') AND is_active <> 0 FROM " + table + " WHERE " + from +
+                               " IS NOT NULL ORDER BY 1, 2"));
+    for (;;) {
+      ADM_ASSIGN(const bool row, select.step());
+      if (!row) return rows;
+      rows.push_back({std::string(select.text(0)), std::string(select.text(1)), select.integer(2) != 0});
+    }
+  };
+  ADM_ASSIGN(const auto country, read("meta_country_mapping", "meta_country_name", "mixpanel_country_code"));
+  ADM_ASSIGN(const auto device, read("meta_device_mapping", "meta_device_type", "mixpanel_store_category"));
+  return Mappings{ValueMapping::country(country), ValueMapping::device(device)};
+}
+
+Status SqliteSource::acknowledge(const std::string& position) {
+  rearmed_ = false;
+  rearmed_reason_.clear();
+  const auto sides = SidePosition::parse(position, options_.triggers ? "triggers" : "scan");
+  if (!sides) return {};
+  for (const Side side : {kProduct, kAds}) {
+    Database& database = *databases_[side];
+    database.taken_seq = (*sides)[side].seq;
+    database.acknowledged_seq = (*sides)[side].seq;
+    if (!options_.triggers) {
+      database.taken_data_version = database.seen_data_version;
+      continue;
+    }
+    if (database.acknowledged_seq - database.trimmed_seq >= kTrimAfterRecords) {
+      ADM_TRY(trim_log(*database.writer, database.acknowledged_seq));
+      database.trimmed_seq = database.acknowledged_seq;
+    }
+  }
+  return {};
+}
+
+Status SqliteSource::trim() {
+  if (!options_.triggers) return {};
+  for (auto& database : databases_) {
+    if (!database || database->acknowledged_seq == database->trimmed_seq) continue;
+    ADM_TRY(trim_log(*database->writer, database->acknowledged_seq));
+    database->trimmed_seq = database->acknowledged_seq;
+  }
+  return {};
+}
+
+Result<std::int64_t> SqliteSource::pending_records() {
+  std::int64_t pending = 0;
+  if (!options_.triggers) return pending;
+  for (auto& database : databases_) {
+    if (!database) continue;
+    ADM_ASSIGN(const std::int64_t last,
+               database->watch->query_integer("SELECT seq FROM sqlite_sequence WHERE name = '_admetrics_changes'"));
+    pending += std::max<std::int64_t>(0, last - database->taken_seq);
+  }
+  return pending;
+}
+
+Result<bool> SqliteSource::has_changes() {
+  for (const Side side : {kProduct, kAds}) {
+    auto& database = databases_[side];
+    if (!database || database->file != file_identity(path_of(side))) return true;
+    if (!options_.triggers) {
+      ADM_ASSIGN(const bool row, database->data_version.step());
+      const bool same = row && database->data_version.integer(0) == database->taken_data_version;
+      database->data_version.reset();
+      if (!same) return true;
+      continue;
+    }
+    ADM_ASSIGN(const bool row, database->schema_version.step());
+    const bool same_schema = row && database->schema_version.integer(0) == database->verified_schema;
+    database->schema_version.reset();
+    if (!same_schema) return true;
+    if (!database->last_seq.valid()) {
+      ADM_ASSIGN(database->last_seq,
+                 database->watch->prepare("SELECT seq FROM sqlite_sequence WHERE name = '_admetrics_changes'"));
+    }
+    ADM_ASSIGN(const bool known, database->last_seq.step());
+    const std::int64_t last = known ? database->last_seq.integer(0) : 0;
+    database->last_seq.reset();
+    if (last != database->taken_seq) return true;
+  }
+  return false;
+}
+
+}  // namespace admetrics::source

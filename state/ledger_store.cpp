@@ -1,0 +1,383 @@
+#include "state/ledger_store.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+namespace admetrics {
+namespace {
+
+/// Stored in `header` under "format". A ledger of another format is refused, not guessed at.
+constexpr std::string_view kFormat = "1";
+constexpr int kBusyTimeoutMs = 5'000;
+
+constexpr const char* kSchema = R"sql(
+CREATE TABLE IF NOT EXISTS header (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS dictionary (id INTEGER PRIMARY KEY, text TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS user (distinct_id TEXT PRIMARY KEY, contribution BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS ad_day (ad INTEGER, day INTEGER, contribution BLOB NOT NULL, PRIMARY KEY (ad, day)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS meta_cell (entity INTEGER, day INTEGER, cell BLOB NOT NULL, PRIMARY KEY (entity, day)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS raw_value (breakdown INTEGER, value INTEGER, rows INTEGER NOT NULL, PRIMARY KEY (breakdown, value)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS reject_owner (owner TEXT PRIMARY KEY, digest INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS reject (id INTEGER PRIMARY KEY, owner TEXT NOT NULL, source_table TEXT NOT NULL, row_key TEXT NOT NULL, reason INTEGER NOT NULL, column_name TEXT NOT NULL, value TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS reject_by_owner ON reject (owner);
+CREATE TABLE IF NOT EXISTS mapping (breakdown INTEGER, raw TEXT, value TEXT NOT NULL, PRIMARY KEY (breakdown, raw)) WITHOUT ROWID;
+)sql";
+
+std::vector<ValueMapping::Row> rows_of(const ValueMapping& mapping) {
+  std::vector<ValueMapping::Row> rows;
+  for (const auto& [from, to] : mapping.entries()) rows.push_back({from, to, true});
+  return rows;
+}
+
+void copy(std::span<const std::byte> from, Bytes& to) { to.assign(from.begin(), from.end()); }
+
+}  // namespace
+
+struct SqliteLedger::Statements {
+  sqlite::Statement put_header;
+  sqlite::Statement put_text;
+  sqlite::Statement put_user;
+  sqlite::Statement erase_user;
+  sqlite::Statement put_reject_owner;
+  sqlite::Statement erase_reject_owner;
+  sqlite::Statement erase_rejects;
+  sqlite::Statement put_reject;
+  sqlite::Statement put_raw_value;
+  sqlite::Statement erase_raw_value;
+  sqlite::Statement get_ad_day;
+  sqlite::Statement put_ad_day;
+  sqlite::Statement erase_ad_day;
+  sqlite::Statement scan_ad;
+  sqlite::Statement get_cell;
+  sqlite::Statement put_cell;
+  sqlite::Statement erase_cell;
+  sqlite::Statement scan_entity;
+  sqlite::Statement erase_mapping;
+  sqlite::Statement put_mapping;
+};
+
+Result<std::unique_ptr<SqliteLedger>> SqliteLedger::open_folder(const std::string& folder, const std::string& identity) {
+  std::error_code made;
+  std::filesystem::create_directories(folder, made);
+  if (made) return Error{Errc::kReadOnly, "create the state folder", folder, made.message()};
+  const std::string lock_path = folder + "/lock";
+  const int lock_file = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR | S_IRGRP);
+  if (lock_file < 0) return Error{Errc::kReadOnly, "open the state folder's lock", lock_path, std::strerror(errno)};
+  std::unique_ptr<SqliteLedger> ledger(new SqliteLedger(lock_file));
+  if (::flock(lock_file, LOCK_EX | LOCK_NB) != 0) {
+    return Error{Errc::kBusy, "lock the state folder", lock_path, "another admetricsd is running on it"};
+  }
+  ADM_ASSIGN(ledger->database_, sqlite::Connection::open(folder + "/ledger.db", sqlite::OpenMode::kCreate, kBusyTimeoutMs));
+  sqlite::Connection& database = *ledger->database_;
+  ADM_TRY(database.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384"));
+  ADM_TRY(database.begin_immediate());
+  sqlite::Transaction transaction(database);
+  ADM_TRY(database.execute(kSchema));
+  ADM_ASSIGN(const std::string format, database.query_text("SELECT value FROM header WHERE name = 'format'"));
+  if (format.empty()) {
+    ADM_TRY(database.execute("INSERT INTO header VALUES ('format', '" + std::string(kFormat) + "'), ('ledger', " +
+                             sqlite::quote_text(identity) + ")"));
+  } else if (format != kFormat) {
+    return Error{Errc::kSchema, "open the ledger", database.path(),
+                 "it is of format " + format + ", this program writes format " + std::string(kFormat) +
+                     "; move the state folder away to rebuild it from the source"};
+  }
+  ADM_TRY(transaction.commit());
+  ADM_TRY(ledger->prepare());
+  return ledger;
+}
+
+SqliteLedger::SqliteLedger(int lock_file) : lock_file_(lock_file) {}
+
+SqliteLedger::~SqliteLedger() {
+  statements_.reset();
+  database_.reset();
+  if (lock_file_ >= 0) ::close(lock_file_);
+}
+
+Status SqliteLedger::prepare() {
+  auto statements = std::make_unique<Statements>();
+  const std::vector<std::pair<sqlite::Statement*, std::string_view>> all{
+      {&statements->put_header, "INSERT INTO header VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value"},
+      {&statements->put_text, "INSERT INTO dictionary VALUES (?1, ?2)"},
+      {&statements->put_user,
+       "INSERT INTO user VALUES (?1, ?2) ON CONFLICT DO UPDATE SET contribution = excluded.contribution"},
+      {&statements->erase_user, "DELETE FROM user WHERE distinct_id = ?1"},
+      {&statements->put_reject_owner,
+       "INSERT INTO reject_owner VALUES (?1, ?2) ON CONFLICT DO UPDATE SET digest = excluded.digest"},
+      {&statements->erase_reject_owner, "DELETE FROM reject_owner WHERE owner = ?1"},
+      {&statements->erase_rejects, "DELETE FROM reject WHERE owner = ?1"},
+      {&statements->put_reject,
+       "INSERT INTO reject (owner, source_table, row_key, reason, column_name, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"},
+      {&statements->put_raw_value, "INSERT INTO raw_value VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET rows = excluded.rows"},
+      {&statements->erase_raw_value, "DELETE FROM raw_value WHERE breakdown = ?1 AND value = ?2"},
+      {&statements->get_ad_day, "SELECT contribution FROM ad_day WHERE ad = ?1 AND day = ?2"},
+      {&statements->put_ad_day,
+       "INSERT INTO ad_day VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET contribution = excluded.contribution"},
+      {&statements->erase_ad_day, "DELETE FROM ad_day WHERE ad = ?1 AND day = ?2"},
+      {&statements->scan_ad, "SELECT day, contribution FROM ad_day WHERE ad = ?1 AND day BETWEEN ?2 AND ?3"},
+      {&statements->get_cell, "SELECT cell FROM meta_cell WHERE entity = ?1 AND day = ?2"},
+      {&statements->put_cell, "INSERT INTO meta_cell VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET cell = excluded.cell"},
+      {&statements->erase_cell, "DELETE FROM meta_cell WHERE entity = ?1 AND day = ?2"},
+      {&statements->scan_entity, "SELECT day, cell FROM meta_cell WHERE entity = ?1 AND day BETWEEN ?2 AND ?3"},
+      {&statements->erase_mapping, "DELETE FROM mapping"},
+      {&statements->put_mapping, "INSERT INTO mapping VALUES (?1, ?2, ?3)"},
+  };
+  for (const auto& [statement, sql] : all) {
+    ADM_ASSIGN(*statement, database_->prepare(sql));
+  }
+  statements_ = std::move(statements);
+  return {};
+}
+
+Result<LedgerHeader> SqliteLedger::open() {
+  LedgerHeader header;
+  ADM_ASSIGN(sqlite::Statement select, database_->prepare("SELECT name, value FROM header"));
+  for (;;) {
+    ADM_ASSIGN(const bool row, select.step());
+    if (!row) break;
+    const std::string_view name = select.text(0);
+    const std::string_view value = select.text(1);
+    if (name == "ledger") header.ledger = value;
+    if (name == "epoch") header.epoch = EpochId{static_cast<std::uint64_t>(select.integer(1))};
+    if (name == "position") header.position = value;
+    if (name == "as_of") header.as_of = parse_day(value).value_or(kNoDay);
+    if (name == "fingerprint") header.fingerprint = value;
+  }
+  ADM_ASSIGN(sqlite::Statement mappings, database_->prepare("SELECT breakdown, raw, value FROM mapping"));
+  std::vector<ValueMapping::Row> country;
+  std::vector<ValueMapping::Row> device;
+  for (;;) {
+    ADM_ASSIGN(const bool row, mappings.step());
+    if (!row) break;
+    auto& rows = mappings.integer(0) == static_cast<std::int64_t>(Breakdown::kCountry) ? country : device;
+    rows.push_back({std::string(mappings.text(1)), std::string(mappings.text(2)), true});
+  }
+  header.mappings.country = ValueMapping::country(country);
+  // No entries at all were once an all-inactive table: one inactive row keeps it from meaning the defaults.
+  if (device.empty()) device.push_back({});
+  header.mappings.device = ValueMapping::device(device);
+  return header;
+}
+
+Status SqliteLedger::load_dictionary(const std::function<void(std::uint32_t, std::string_view)>& visit) {
+  ADM_ASSIGN(sqlite::Statement select, database_->prepare("SELECT id, text FROM dictionary ORDER BY id"));
+  for (;;) {
+    ADM_ASSIGN(const bool row, select.step());
+    if (!row) return {};
+    visit(static_cast<std::uint32_t>(select.integer(0)), select.text(1));
+  }
+}
+
+Status SqliteLedger::load_users(const std::function<void(std::string_view, BytesView)>& visit) {
+  ADM_ASSIGN(sqlite::Statement select, database_->prepare("SELECT distinct_id, contribution FROM user"));
+  for (;;) {
+    ADM_ASSIGN(const bool row, select.step());
+    if (!row) return {};
+    visit(select.text(0), select.blob(1));
+  }
+}
+
+Status SqliteLedger::load_reject_owners(const std::function<void(std::string_view, std::uint64_t)>& visit) {
+  ADM_ASSIGN(sqlite::Statement select, database_->prepare("SELECT owner, digest FROM reject_owner"));
+  for (;;) {
+    ADM_ASSIGN(const bool row, select.step());
+    if (!row) return {};
+    visit(select.text(0), static_cast<std::uint64_t>(select.integer(1)));
+  }
+}
+
+Status SqliteLedger::load_raw_values(const std::function<void(Breakdown, DictionaryId, std::int64_t)>& visit) {
+  ADM_ASSIGN(sqlite::Statement select, database_->prepare("SELECT breakdown, value, rows FROM raw_value"));
+  for (;;) {
+    ADM_ASSIGN(const bool row, select.step());
+    if (!row) return {};
+    visit(static_cast<Breakdown>(select.integer(0)), DictionaryId{static_cast<std::uint32_t>(select.integer(1))},
+          select.integer(2));
+  }
+}
+
+Status SqliteLedger::begin() { return database_->begin_immediate(); }
+void SqliteLedger::rollback() { database_->rollback(); }
+
+Status SqliteLedger::put_text(std::uint32_t id, std::string_view text) {
+  statements_->put_text.bind(1, static_cast<std::int64_t>(id));
+  statements_->put_text.bind(2, text);
+  return statements_->put_text.run();
+}
+
+Status SqliteLedger::put_user(std::string_view distinct_id, BytesView contribution) {
+  statements_->put_user.bind(1, distinct_id);
+  statements_->put_user.bind_blob(2, contribution);
+  return statements_->put_user.run();
+}
+
+Status SqliteLedger::erase_user(std::string_view distinct_id) {
+  statements_->erase_user.bind(1, distinct_id);
+  return statements_->erase_user.run();
+}
+
+Status SqliteLedger::put_rejects(std::string_view owner, std::uint64_t digest, std::span<const Reject> rejects) {
+  statements_->erase_rejects.bind(1, owner);
+  ADM_TRY(statements_->erase_rejects.run());
+  if (digest == 0) {
+    statements_->erase_reject_owner.bind(1, owner);
+    return statements_->erase_reject_owner.run();
+  }
+  statements_->put_reject_owner.bind(1, owner);
+  statements_->put_reject_owner.bind(2, static_cast<std::int64_t>(digest));
+  ADM_TRY(statements_->put_reject_owner.run());
+  for (const Reject& reject : rejects) {
+    sqlite::Statement& put = statements_->put_reject;
+    put.bind(1, owner);
+    put.bind(2, reject.table);
+    put.bind(3, reject.row_key);
+    put.bind(4, static_cast<std::int64_t>(reject.reason));
+    put.bind(5, reject.column);
+    put.bind(6, reject.text);
+    ADM_TRY(put.run());
+  }
+  return {};
+}
+
+Status SqliteLedger::put_raw_value(Breakdown breakdown, DictionaryId value, std::int64_t rows) {
+  sqlite::Statement& put = rows == 0 ? statements_->erase_raw_value : statements_->put_raw_value;
+  put.bind(1, static_cast<std::int64_t>(breakdown));
+  put.bind(2, static_cast<std::int64_t>(value.value));
+  if (rows != 0) put.bind(3, rows);
+  return put.run();
+}
+
+namespace {
+
+void bind_key(sqlite::Statement& statement, std::uint32_t id, Day day) {
+  statement.bind(1, static_cast<std::int64_t>(id));
+  statement.bind(2, static_cast<std::int64_t>(day.value));
+}
+
+Status get_bytes(sqlite::Statement& statement, std::uint32_t id, Day day, Bytes& out) {
+  out.clear();
+  bind_key(statement, id, day);
+  ADM_ASSIGN(const bool row, statement.step());
+  if (!row) return {};
+  copy(statement.blob(0), out);
+  statement.reset();
+  return {};
+}
+
+Status put_bytes(sqlite::Statement& put, sqlite::Statement& erase, std::uint32_t id, Day day, BytesView bytes) {
+  sqlite::Statement& statement = bytes.empty() ? erase : put;
+  bind_key(statement, id, day);
+  if (!bytes.empty()) statement.bind_blob(3, bytes);
+  return statement.run();
+}
+
+Status scan_days(sqlite::Statement& statement, std::uint32_t id, Day from, Day to,
+                 const std::function<void(Day, BytesView)>& visit) {
+  bind_key(statement, id, from);
+  statement.bind(3, static_cast<std::int64_t>(to.value));
+  for (;;) {
+    ADM_ASSIGN(const bool row, statement.step());
+    if (!row) return {};
+    visit(Day{static_cast<std::int32_t>(statement.integer(0))}, statement.blob(1));
+  }
+}
+
+}  // namespace
+
+Status SqliteLedger::get_ad_day(DictionaryId ad, Day day, Bytes& out) {
+  return get_bytes(statements_->get_ad_day, ad.value, day, out);
+}
+Status SqliteLedger::put_ad_day(DictionaryId ad, Day day, BytesView contribution) {
+  return put_bytes(statements_->put_ad_day, statements_->erase_ad_day, ad.value, day, contribution);
+}
+Status SqliteLedger::scan_ad(DictionaryId ad, Day from, Day to, const std::function<void(Day, BytesView)>& visit) {
+  return scan_days(statements_->scan_ad, ad.value, from, to, visit);
+}
+Status SqliteLedger::get_cell(Entity entity, Day day, Bytes& out) {
+  return get_bytes(statements_->get_cell, entity.packed, day, out);
+}
+Status SqliteLedger::put_cell(Entity entity, Day day, BytesView cell) {
+  return put_bytes(statements_->put_cell, statements_->erase_cell, entity.packed, day, cell);
+}
+Status SqliteLedger::scan_entity(Entity entity, Day from, Day to, const std::function<void(Day, BytesView)>& visit) {
+  return scan_days(statements_->scan_entity, entity.packed, from, to, visit);
+}
+
+Status SqliteLedger::scan_ad_day_keys(const std::function<void(DictionaryId, Day)>& visit) {
+  ADM_ASSIGN(sqlite::Statement select, database_->prepare("SELECT ad, day FROM ad_day"));
+  for (;;) {
+    ADM_ASSIGN(const bool row, select.step());
+    if (!row) return {};
+    visit(DictionaryId{static_cast<std::uint32_t>(select.integer(0))}, Day{static_cast<std::int32_t>(select.integer(1))});
+  }
+}
+
+Status SqliteLedger::scan_cell_keys(const std::function<void(Entity, Day)>& visit) {
+  ADM_ASSIGN(sqlite::Statement select, database_->prepare("SELECT entity, day FROM meta_cell"));
+  for (;;) {
+    ADM_ASSIGN(const bool row, select.step());
+    if (!row) return {};
+    Entity entity;
+    entity.packed = static_cast<std::uint32_t>(select.integer(0));
+    visit(entity, Day{static_cast<std::int32_t>(select.integer(1))});
+  }
+}
+
+Status SqliteLedger::commit(const LedgerHeader& header) {
+  const auto put = [&](std::string_view name, std::string_view value) -> Status {
+    statements_->put_header.bind(1, name);
+    statements_->put_header.bind(2, value);
+    return statements_->put_header.run();
+  };
+  ADM_TRY(put("epoch", std::to_string(header.epoch.value)));
+  ADM_TRY(put("position", header.position));
+  ADM_TRY(put("as_of", header.as_of == kNoDay ? "" : format_day(header.as_of)));
+  ADM_TRY(put("fingerprint", header.fingerprint));
+  ADM_ASSIGN(const LedgerHeader stored, open());
+  if (stored.mappings != header.mappings) {
+    ADM_TRY(statements_->erase_mapping.run());
+    for (const auto& [breakdown, mapping] : {std::pair(Breakdown::kCountry, &header.mappings.country),
+                                             std::pair(Breakdown::kDevice, &header.mappings.device)}) {
+      for (const ValueMapping::Row& row : rows_of(*mapping)) {
+        statements_->put_mapping.bind(1, static_cast<std::int64_t>(breakdown));
+        statements_->put_mapping.bind(2, row.from);
+        statements_->put_mapping.bind(3, row.to);
+        ADM_TRY(statements_->put_mapping.run());
+      }
+    }
+  }
+  return database_->commit();
+}
+
+Result<std::vector<SqliteLedger::RejectCount>> SqliteLedger::reject_counts() {
+  ADM_ASSIGN(sqlite::Statement select,
+             database_->prepare("SELECT source_table, reason, count(*) FROM reject GROUP BY 1, 2 ORDER BY 1, 2"));
+  std::vector<RejectCount> counts;
+  for (;;) {
+    ADM_ASSIGN(const bool row, select.step());
+    if (!row) return counts;
+    counts.push_back({std::string(select.text(0)), static_cast<RejectReason>(select.integer(1)), select.integer(2)});
+  }
+}
+
+Result<std::vector<Reject>> read_rejects(sqlite::Connection& ledger, std::int64_t limit) {
+  ADM_ASSIGN(sqlite::Statement select,
+             ledger.prepare("SELECT source_table, row_key, reason, column_name, value FROM reject ORDER BY 1, 2, id LIMIT ?1"));
+  select.bind(1, limit);
+  std::vector<Reject> rejects;
+  for (;;) {
+    ADM_ASSIGN(const bool row, select.step());
+    if (!row) return rejects;
+    rejects.push_back({std::string(select.text(0)), std::string(select.text(1)),
+                       static_cast<RejectReason>(select.integer(2)), std::string(select.text(3)), std::string(select.text(4))});
+  }
+}
+
+}  // namespace admetrics

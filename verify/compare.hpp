@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstddef>
+
+#include "core/base/result.hpp"
+#include "verify/tables.hpp"
+#include "verify/verify.hpp"
+#include "verify/workspace.hpp"
+
+namespace admetrics::verification {
+
+/// Copies the stored rows that are asked for into the scratch database, so that the sink need not be read while we
+/// compute. Inside the read transaction.
+Status copy_stored(Workspace& workspace, const VerifyOptions& options, const Table& table);
+
+/// Walks what must be stored and what is, side by side in key order, and adds what it finds to the report.
+Status compare_table(Workspace& workspace, const VerifyOptions& options, const Table& table, VerifyReport& report);
+
+}  // namespace admetrics::verification

@@ -1,0 +1,166 @@
+#include <array>
+#include <cstdio>
+
+// This one file of the room compiles Boost.JSON, which Debian ships as headers here.
+#include <boost/json/src.hpp>
+
+#include "verify/verify.hpp"
+
+namespace admetrics {
+namespace {
+
+/// The length of the valid UTF-8 sequence at the front of `text`; 0 when there is none.
+std::size_t sequence_length(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(0);
+  const std::size_t length = first < 0x80                    ? 1
+                             : first >= 0xc2 && first < 0xe0 ? 2
+                             : first >= 0xe0 && first < 0xf0 ? 3
+                             : first >= 0xf0 && first < 0xf5 ? 4
+                                                             : 0;
+  if (length == 0 || length > text.size()) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0U) != 0x80U) return 0;
+  }
+  if (first == 0xe0 && byte(1) < 0xa0) return 0;  // overlong
+  if (first == 0xed && byte(1) > 0x9f) return 0;  // a surrogate
+  if (first == 0xf0 && byte(1) < 0x90) return 0;  // overlong
+  if (first == 0xf4 && byte(1) > 0x8f) return 0;  // beyond Unicode
+  return length;
+}
+
+/// Source texts may hold anything; what we print is one line of valid UTF-8.
+std::string printable(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t length = sequence_length(text);
+    const auto first = static_cast<unsigned char>(text.front());
+    if (length == 0 || first < 0x20 || first == 0x7f) {
+      std::array<char, 8> escaped;
+      std::snprintf(escaped.data(), escaped.size(), "\\x%02x", static_cast<unsigned>(first));
+      out += escaped.data();
+      text.remove_prefix(1);
+    } else {
+      out += text.substr(0, length);
+      text.remove_prefix(length);
+    }
+  }
+  return out;
+}
+
+const char* name_of(DifferenceKind kind) {
+  switch (kind) {
+    case DifferenceKind::kColumn: return "column";
+    case DifferenceKind::kMissingRow: return "missing_row";
+    case DifferenceKind::kExtraRow: return "extra_row";
+  }
+  return "";
+}
+
+std::string plural(std::uint64_t number, const char* noun) {
+  return std::to_string(number) + " " + noun + (number == 1 ? "" : "s");
+}
+
+std::string seconds_text(double seconds) {
+  std::array<char, 32> buffer;
+  std::snprintf(buffer.data(), buffer.size(), "%.1f s", seconds);
+  return buffer.data();
+}
+
+}  // namespace
+
+std::string Difference::key_text() const {
+  std::string text;
+  for (std::size_t i = 0; i < key.size(); ++i) {
+    // The fourth and fifth are a breakdown's type and value.
+    if (i > 0) text += i == 4 ? "=" : " ";
+    text += key[i];
+  }
+  return text;
+}
+
+std::string to_text(const VerifyReport& report) {
+  std::string text = (report.equal() ? "equal" : plural(report.difference_count, "difference")) + ", as of " +
+                     format_day(report.as_of);
+  if (report.epoch) text += ", epoch " + std::to_string(*report.epoch);
+  if (report.seconds > 0) text += ", " + seconds_text(report.seconds);
+  text += "\n";
+  for (const TableReport& table : report.tables) {
+    text += "  " + table.table + ": " + plural(table.rows_expected, "row") + " expected, " +
+            std::to_string(table.rows_stored) + " stored, " + std::to_string(table.rows_equal) + " equal";
+    if (table.rows_missing > 0) text += ", " + std::to_string(table.rows_missing) + " missing";
+    if (table.rows_extra > 0) text += ", " + std::to_string(table.rows_extra) + " too many";
+    text += "\n";
+    for (const auto& [column, count] : table.column_differences) {
+      text += "    " + column + " differs in " + plural(count, "row") + "\n";
+    }
+  }
+  for (const RejectCount& reject : report.rejects) {
+    text += "  rejected: " + reject.table + " " + reject.reason + " " + std::to_string(reject.rows) + "\n";
+  }
+  for (const std::string& note : report.notes) text += "  note: " + printable(note) + "\n";
+  for (const Difference& difference : report.differences) {
+    text += difference.table + "  " + printable(difference.key_text()) + "  ";
+    switch (difference.kind) {
+      case DifferenceKind::kColumn:
+        text += difference.column + ": expected " + printable(difference.expected) + ", stored " + printable(difference.stored);
+        break;
+      case DifferenceKind::kMissingRow: text += "missing"; break;
+      case DifferenceKind::kExtraRow: text += "should not exist"; break;
+    }
+    text += "\n";
+  }
+  if (report.differences.size() < report.difference_count) {
+    text += "… and " + std::to_string(report.difference_count - report.differences.size()) + " more\n";
+  }
+  return text;
+}
+
+std::string to_json(const VerifyReport& report) {
+  boost::json::object root;
+  root["equal"] = report.equal();
+  root["as_of"] = format_day(report.as_of);
+  if (report.epoch) root["epoch"] = *report.epoch;
+  root["seconds"] = report.seconds;
+  boost::json::array tables;
+  for (const TableReport& table : report.tables) {
+    boost::json::object columns;
+    for (const auto& [column, count] : table.column_differences) columns[column] = count;
+    tables.push_back({{"table", table.table},
+                      {"rows_expected", table.rows_expected},
+                      {"rows_stored", table.rows_stored},
+                      {"rows_equal", table.rows_equal},
+                      {"rows_missing", table.rows_missing},
+                      {"rows_extra", table.rows_extra},
+                      {"column_differences", std::move(columns)}});
+  }
+  root["tables"] = std::move(tables);
+  root["difference_count"] = report.difference_count;
+  boost::json::array differences;
+  for (const Difference& difference : report.differences) {
+    boost::json::object entry;
+    entry["kind"] = name_of(difference.kind);
+    entry["table"] = difference.table;
+    boost::json::array key;
+    for (const std::string& part : difference.key) key.emplace_back(printable(part));
+    entry["key"] = std::move(key);
+    if (difference.kind == DifferenceKind::kColumn) {
+      entry["column"] = difference.column;
+      entry["expected"] = printable(difference.expected);
+      entry["stored"] = printable(difference.stored);
+    }
+    differences.push_back(std::move(entry));
+  }
+  root["differences"] = std::move(differences);
+  boost::json::array rejects;
+  for (const RejectCount& reject : report.rejects) {
+    rejects.push_back({{"table", reject.table}, {"reason", reject.reason}, {"rows", reject.rows}});
+  }
+  root["rejects"] = std::move(rejects);
+  boost::json::array notes;
+  for (const std::string& note : report.notes) notes.emplace_back(printable(note));
+  root["notes"] = std::move(notes);
+  return boost::json::serialize(root);
+}
+
+}  // namespace admetrics
