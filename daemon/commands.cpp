@@ -60,12 +60,15 @@ void add_totals(const Config& config, boost::json::object& status) {
   if (!sink) return;
   auto select = (*sink)->prepare(
       "SELECT (SELECT count(*) FROM daily_mixpanel_metrics), (SELECT count(*) FROM daily_mixpanel_metrics_breakdown), "
-      "sum(meta_spend), sum(trial_users_count), sum(purchase_users_count), sum(actual_revenue_usd), sum(estimated_revenue_usd) "
+      "sum(meta_spend), sum(trial_users_count), sum(purchase_users_count), sum(actual_revenue_usd), "
+      "sum(estimated_revenue_usd) "
       "FROM daily_mixpanel_metrics WHERE entity_type = 'campaign'");
   if (!select) return;
   const auto row = select->step();
   if (!row.ok() || !*row) return;
-  const auto cents = [&](int column) { return static_cast<double>(static_cast<std::int64_t>(select->real(column) * 100 + 0.5)) / 100; };
+  const auto cents = [&](int column) {
+    return static_cast<double>(static_cast<std::int64_t>(select->real(column) * 100 + 0.5)) / 100;
+  };
   status["totals"] = {{"main_rows", select->integer(0)}, {"breakdown_rows", select->integer(1)}, {"spend", cents(2)},
                       {"trials", select->integer(3)},    {"purchases", select->integer(4)},      {"revenue", cents(5)},
                       {"estimated_revenue", cents(6)}};
@@ -86,8 +89,9 @@ void print_status(const boost::json::object& status, bool alive) {
     std::printf("%-24s %s\n", name.c_str(), value.c_str());
   };
   line("daemon", alive ? "running, pid " + text_of(status.at("pid")) : "not running; this is what it last said");
-  for (const char* key : {"phase", "started_at", "written_at", "as_of", "lag_records", "lag_seconds", "users", "epochs_total",
-                          "rows_written_total", "rows_unchanged_total", "failures_total", "last_error"}) {
+  for (const char* key :
+       {"phase", "started_at", "written_at", "as_of", "lag_records", "lag_seconds", "users", "epochs_total",
+        "rows_written_total", "rows_unchanged_total", "failures_total", "last_error"}) {
     line(key, text_of(status.at(key)));
   }
   for (const char* group : {"last_epoch", "memory", "totals"}) {
@@ -128,8 +132,9 @@ int verify_command(const VerifyArguments& arguments) {
   options.temp_dir = std::filesystem::is_directory(config->state_dir) ? config->state_dir : std::string();
   options.clock = &clock;
   options.progress = [](const VerifyProgress& progress) {
-    show_progress("verify: " + progress.phase +
-                  (progress.total > 0 ? " " + std::to_string(progress.done) + " of " + std::to_string(progress.total) : ""));
+    show_progress(
+        "verify: " + progress.phase +
+        (progress.total > 0 ? " " + std::to_string(progress.done) + " of " + std::to_string(progress.total) : ""));
   };
   auto report = verify(options);
   end_progress();
@@ -195,8 +200,8 @@ int demo_command(const DemoArguments& arguments) {
     return fail(written.error());
   }
   end_progress();
-  std::cout << "wrote " << arguments.dir << ": " << options.users << " users, " << events << " events over " << options.days
-            << " days\nnext: admetricsd run --config " << arguments.dir << "/admetricsd.toml\n";
+  std::cout << "wrote " << arguments.dir << ": " << options.users << " users, " << events << " events over "
+            << options.days << " days\nnext: admetricsd run --config " << arguments.dir << "/admetricsd.toml\n";
   return exit_code::kFine;
 }
 
@@ -205,12 +210,14 @@ int status_command(const std::string& file, bool json) {
   if (!config) return exit_code::kConfig;
   const std::string path = config->state_dir + "/status.json";
   std::ifstream in(path);
-  if (!in) return fail({Errc::kNotFound, "read the daemon's status", path, "no daemon has run with this configuration"});
+  if (!in)
+    return fail({Errc::kNotFound, "read the daemon's status", path, "no daemon has run with this configuration"});
   std::stringstream text;
   text << in.rdbuf();
   boost::json::error_code error;
   boost::json::value parsed = boost::json::parse(text.str(), error);
-  if (error || !parsed.is_object()) return fail({Errc::kCorrupt, "read the daemon's status", path, "it is not a status document"});
+  if (error || !parsed.is_object())
+    return fail({Errc::kCorrupt, "read the daemon's status", path, "it is not a status document"});
   boost::json::object& status = parsed.as_object();
   const bool alive = ::kill(static_cast<pid_t>(status.at("pid").as_int64()), 0) == 0;
   status["running"] = alive;
@@ -233,11 +240,14 @@ int rejects_command(const std::string& file, bool json, std::int64_t limit) {
   boost::json::array list;
   for (const Reject& reject : *rejects) {
     if (json) {
-      list.push_back({{"table", reject.table}, {"row", reject.row_key}, {"reason", name_of(reject.reason)},
-                      {"column", reject.column}, {"value", reject.text}});
+      list.push_back({{"table", reject.table},
+                      {"row", reject.row_key},
+                      {"reason", name_of(reject.reason)},
+                      {"column", reject.column},
+                      {"value", reject.text}});
     } else {
-      std::cout << reject.table << '\t' << reject.row_key << '\t' << name_of(reject.reason) << '\t' << reject.column << '\t'
-                << boost::json::serialize(boost::json::string(reject.text)) << '\n';
+      std::cout << reject.table << '\t' << reject.row_key << '\t' << name_of(reject.reason) << '\t' << reject.column
+                << '\t' << boost::json::serialize(boost::json::string(reject.text)) << '\n';
     }
   }
   if (json) std::cout << boost::json::serialize(list) << '\n';
@@ -251,9 +261,10 @@ int check_config_command(const std::string& file) {
 }
 
 void print_version() {
-  std::cout << "admetricsd " << build_info::kVersion << " (" << build_info::kGitDescribe << ", " << build_info::kBuildType << ", "
-            << build_info::kCompiler << ")\nSQLite " << sqlite::library_version() << ", Boost " << BOOST_VERSION / 100'000 << '.'
-            << BOOST_VERSION / 100 % 1'000 << '.' << BOOST_VERSION % 100 << '\n';
+  std::cout << "admetricsd " << build_info::kVersion << " (" << build_info::kGitDescribe << ", "
+            << build_info::kBuildType << ", " << build_info::kCompiler << ")\nSQLite " << sqlite::library_version()
+            << ", Boost " << BOOST_VERSION / 100'000 << '.' << BOOST_VERSION / 100 % 1'000 << '.' << BOOST_VERSION % 100
+            << '\n';
 }
 
 }  // namespace admetrics

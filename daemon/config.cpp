@@ -128,10 +128,14 @@ const std::vector<Key>& known_keys() {
          if (!c.as_of) problem = "must be a day such as \"2025-07-31\"";
          return problem;
        }},
-      {"events.trial_started", [](const toml::node& n, Config& c) { return take_name(n, c.reporting.names.trial_started); }},
-      {"events.initial_purchase", [](const toml::node& n, Config& c) { return take_name(n, c.reporting.names.initial_purchase); }},
-      {"events.trial_converted", [](const toml::node& n, Config& c) { return take_name(n, c.reporting.names.trial_converted); }},
-      {"events.refund_contains", [](const toml::node& n, Config& c) { return take_name(n, c.reporting.names.refund_contains); }},
+      {"events.trial_started",
+       [](const toml::node& n, Config& c) { return take_name(n, c.reporting.names.trial_started); }},
+      {"events.initial_purchase",
+       [](const toml::node& n, Config& c) { return take_name(n, c.reporting.names.initial_purchase); }},
+      {"events.trial_converted",
+       [](const toml::node& n, Config& c) { return take_name(n, c.reporting.names.trial_converted); }},
+      {"events.refund_contains",
+       [](const toml::node& n, Config& c) { return take_name(n, c.reporting.names.refund_contains); }},
       {"engine.workers",
        [](const toml::node& n, Config& c) {
          constexpr std::int64_t kWorkersMax = 64;
@@ -140,11 +144,16 @@ const std::vector<Key>& known_keys() {
          c.workers = static_cast<std::size_t>(workers);
          return problem;
        }},
-      {"engine.memory_limit", [](const toml::node& n, Config& c) { return take_measure(n, kSizesBytes, "\"6GiB\"", c.memory_limit_bytes); }},
-      {"engine.commit_interval", [](const toml::node& n, Config& c) { return take_measure(n, kDurationsMs, "\"50ms\"", c.commit_interval_ms); }},
+      {"engine.memory_limit",
+       [](const toml::node& n, Config& c) { return take_measure(n, kSizesBytes, "\"6GiB\"", c.memory_limit_bytes); }},
+      {"engine.commit_interval",
+       [](const toml::node& n, Config& c) { return take_measure(n, kDurationsMs, "\"50ms\"", c.commit_interval_ms); }},
       {"http.listen", [](const toml::node& n, Config& c) { return take_text(n, c.http_listen); }},
       {"http.token_file", [](const toml::node& n, Config& c) { return take_name(n, c.http_token_file); }},
-      {"log.level", [](const toml::node& n, Config& c) { return take_choice(n, {"debug", "info", "warning", "error"}, c.log_level); }},
+      {"log.level",
+       [](const toml::node& n, Config& c) {
+         return take_choice(n, {"debug", "info", "warning", "error"}, c.log_level);
+       }},
       {"log.format",
        [](const toml::node& n, Config& c) {
          std::string choice;
@@ -182,16 +191,19 @@ std::string nearest_key(const std::string& path) {
 
 bool is_section(std::string_view path) {
   const std::string prefix = std::string(path) + '.';
-  return std::any_of(known_keys().begin(), known_keys().end(), [&](const Key& key) { return key.path.starts_with(prefix); });
+  return std::any_of(known_keys().begin(), known_keys().end(),
+                     [&](const Key& key) { return key.path.starts_with(prefix); });
 }
 
 void take_table(const toml::table& table, const std::string& prefix, Config& config, Mistakes& mistakes) {
   for (const auto& [name, node] : table) {
     const std::string path = prefix + std::string(name.str());
     const auto line = static_cast<std::int64_t>(name.source().begin.line);
-    const auto known = std::find_if(known_keys().begin(), known_keys().end(), [&](const Key& key) { return key.path == path; });
+    const auto known =
+        std::find_if(known_keys().begin(), known_keys().end(), [&](const Key& key) { return key.path == path; });
     if (known != known_keys().end()) {
-      if (std::string problem = known->take(node, config); !problem.empty()) mistakes.push_back({line, path, std::move(problem)});
+      if (std::string problem = known->take(node, config); !problem.empty())
+        mistakes.push_back({line, path, std::move(problem)});
     } else if (path == "source.changelog") {
       mistakes.push_back({line, path, "this version reads SQLite tables only: use [source.sqlite]"});
     } else if (node.is_table() && is_section(path)) {
@@ -242,7 +254,8 @@ ConfigResult read_config(const std::string& file) {
   try {
     take_table(toml::parse_file(file), "", config, result.mistakes);
   } catch (const toml::parse_error& error) {  // the library as Debian builds it reports in no other way
-    result.mistakes.push_back({static_cast<std::int64_t>(error.source().begin.line), "", std::string(error.description())});
+    result.mistakes.push_back(
+        {static_cast<std::int64_t>(error.source().begin.line), "", std::string(error.description())});
     return result;
   }
 
@@ -250,7 +263,8 @@ ConfigResult read_config(const std::string& file) {
   const auto require = [&](std::string& path, const char* key, const char* fallback) {
     if (path.empty()) path = fallback;
     if (path.empty()) {
-      const bool named = std::any_of(result.mistakes.begin(), result.mistakes.end(), [&](const auto& m) { return m.key == key; });
+      const bool named =
+          std::any_of(result.mistakes.begin(), result.mistakes.end(), [&](const auto& m) { return m.key == key; });
       if (!named) result.mistakes.push_back({0, key, "is missing"});
       return;
     }

@@ -13,10 +13,13 @@ namespace {
 class JsonMessage : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
-    const std::string text = boost::json::serialize(boost::json::string(std::string_view(message.payload.data(), message.payload.size())));
+    const std::string text =
+        boost::json::serialize(boost::json::string(std::string_view(message.payload.data(), message.payload.size())));
     out.append(text.data(), text.data() + text.size());
   }
-  [[nodiscard]] std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<JsonMessage>(); }
+  [[nodiscard]] std::unique_ptr<custom_flag_formatter> clone() const override {
+    return std::make_unique<JsonMessage>();
+  }
 };
 
 spdlog::level::level_enum level_of(LogLevel level) {

@@ -11,10 +11,13 @@ using namespace admetrics;
 
 /// Days on the command line are `YYYY-MM-DD`.
 void add_day(CLI::App& command, const std::string& name, std::optional<Day>& into, const std::string& help) {
-  command.add_option_function<std::string>(
-             name, [&into](const std::string& text) { into = parse_day(text); }, help)
+  command
+      .add_option_function<std::string>(
+          name, [&into](const std::string& text) { into = parse_day(text); }, help)
       ->type_name("DAY")
-      ->check([](const std::string& text) { return parse_day(text) ? std::string() : "must be a day such as 2025-07-31, not " + text; });
+      ->check([](const std::string& text) {
+        return parse_day(text) ? std::string() : "must be a day such as 2025-07-31, not " + text;
+      });
 }
 
 CLI::Option* add_config(CLI::App& command, std::string& into) {
@@ -25,7 +28,8 @@ CLI::Option* add_config(CLI::App& command, std::string& into) {
 
 int main(int argc, char** argv) {
   CLI::App app{
-      "admetricsd keeps daily ad metrics correct: it watches the raw tables and rewrites only the rows whose values change.\n\n"
+      "admetricsd keeps daily ad metrics correct: it watches the raw tables and rewrites only the rows whose values "
+      "change.\n\n"
       "Examples:\n"
       "  admetricsd demo sample/                                a realistic sample source to try it on\n"
       "  admetricsd run --config sample/admetricsd.toml         catch up, then stream until Ctrl-C\n"
@@ -40,16 +44,19 @@ int main(int argc, char** argv) {
 
   std::string config;
   RunOptions run_options;
-  CLI::App* run = app.add_subcommand("run", "The daemon, in the foreground: catches up, then streams until SIGTERM. SIGHUP reads "
-                                            "the configuration again.\n\nExamples:\n"
-                                            "  admetricsd run --config FILE\n"
-                                            "  admetricsd run --config FILE --once                  catch up and exit\n"
-                                            "  admetricsd run --config FILE --backfill --once       read and compare everything, and exit\n"
-                                            "  admetricsd run --config FILE --backfill --since 2025-07-01 --until 2025-07-31\n");
+  CLI::App* run = app.add_subcommand(
+      "run",
+      "The daemon, in the foreground: catches up, then streams until SIGTERM. SIGHUP reads "
+      "the configuration again.\n\nExamples:\n"
+      "  admetricsd run --config FILE\n"
+      "  admetricsd run --config FILE --once                  catch up and exit\n"
+      "  admetricsd run --config FILE --backfill --once       read and compare everything, and exit\n"
+      "  admetricsd run --config FILE --backfill --since 2025-07-01 --until 2025-07-31\n");
   add_config(*run, config);
   run->add_flag("--once", run_options.once, "catch up with everything recorded so far, commit, exit");
-  CLI::Option* backfill = run->add_flag(
-      "--backfill", run_options.backfill, "reconcile with everything in the raw tables, and every stored row; then go on");
+  CLI::Option* backfill =
+      run->add_flag("--backfill", run_options.backfill,
+                    "reconcile with everything in the raw tables, and every stored row; then go on");
   add_day(*run, "--since", run_options.since, "with --backfill: compare stored rows from this day on");
   add_day(*run, "--until", run_options.until, "with --backfill: compare stored rows up to this day");
   run->get_option("--since")->needs(backfill);
@@ -57,48 +64,66 @@ int main(int argc, char** argv) {
   add_day(*run, "--as-of", run_options.as_of, "pin \"today\", for tests and replays");
 
   VerifyArguments verify_arguments;
-  CLI::App* verify = app.add_subcommand("verify", "Recomputes the tables from the raw rows by an independent path and compares.\n"
-                                                  "Exit status: 0 equal, 1 differences (listed), 2 could not verify.\n\nExamples:\n"
-                                                  "  admetricsd verify --config FILE\n"
-                                                  "  admetricsd verify --config FILE --since 2025-07-01 --json\n");
+  CLI::App* verify =
+      app.add_subcommand("verify",
+                         "Recomputes the tables from the raw rows by an independent path and compares.\n"
+                         "Exit status: 0 equal, 1 differences (listed), 2 could not verify.\n\nExamples:\n"
+                         "  admetricsd verify --config FILE\n"
+                         "  admetricsd verify --config FILE --since 2025-07-01 --json\n");
   add_config(*verify, verify_arguments.config);
   add_day(*verify, "--since", verify_arguments.since, "compare rows from this day on");
   add_day(*verify, "--until", verify_arguments.until, "compare rows up to this day");
-  add_day(*verify, "--as-of", verify_arguments.as_of, "the \"today\" to compute for; default: the one the rows were written for");
+  add_day(*verify, "--as-of", verify_arguments.as_of,
+          "the \"today\" to compute for; default: the one the rows were written for");
   verify->add_option("--sample", verify_arguments.sample, "the share of entities and days to compare")
-      ->check(CLI::Range(0.0, 1.0))->type_name("SHARE")->capture_default_str();
+      ->check(CLI::Range(0.0, 1.0))
+      ->type_name("SHARE")
+      ->capture_default_str();
   verify->add_option("--differences", verify_arguments.differences, "how many differences to list")
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1'000'000}))->type_name("N")->capture_default_str();
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1'000'000}))
+      ->type_name("N")
+      ->capture_default_str();
   verify->add_flag("--json", verify_arguments.json, "print JSON");
-  verify->add_flag("--repair", verify_arguments.repair, "rewrite what differs (no daemon may be running), and verify again");
+  verify->add_flag("--repair", verify_arguments.repair,
+                   "rewrite what differs (no daemon may be running), and verify again");
 
   DemoArguments demo_arguments;
-  CLI::App* demo = app.add_subcommand("demo", "Writes a realistic sample source into a folder; with --live keeps changing it as a "
-                                              "pipeline would, until SIGTERM.\n\nExamples:\n"
-                                              "  admetricsd demo sample/ --users 50000 --days 90\n"
-                                              "  admetricsd demo sample/ --live\n");
+  CLI::App* demo =
+      app.add_subcommand("demo",
+                         "Writes a realistic sample source into a folder; with --live keeps changing it as a "
+                         "pipeline would, until SIGTERM.\n\nExamples:\n"
+                         "  admetricsd demo sample/ --users 50000 --days 90\n"
+                         "  admetricsd demo sample/ --live\n");
   demo->add_option("DIR", demo_arguments.dir, "the folder")->required();
-  demo->add_option("--users", demo_arguments.users, "how many users")->check(CLI::PositiveNumber)->capture_default_str();
-  demo->add_option("--days", demo_arguments.days, "how many days, up to today")->check(CLI::PositiveNumber)->capture_default_str();
+  demo->add_option("--users", demo_arguments.users, "how many users")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  demo->add_option("--days", demo_arguments.days, "how many days, up to today")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   demo->add_option("--ads", demo_arguments.ads, "how many ads; 0: in proportion to the users")->capture_default_str();
   demo->add_option("--seed", demo_arguments.seed, "equal seeds give equal data")->capture_default_str();
   add_day(*demo, "--last-day", demo_arguments.last_day, "the last day; default: today, UTC");
   demo->add_flag("--live", demo_arguments.live, "keep changing the source that is there");
   demo->add_option("--pause-ms", demo_arguments.pause_ms, "with --live: how long to wait between two acts")
-      ->check(CLI::NonNegativeNumber)->capture_default_str();
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
 
   bool json = false;
   std::int64_t limit = 1'000;
-  CLI::App* status = app.add_subcommand("status", "What the daemon says of itself: lag, last epoch, rejects, unmapped values, memory.\n"
-                                                  "Exit status: 0 it runs, 2 it does not.");
+  CLI::App* status =
+      app.add_subcommand("status",
+                         "What the daemon says of itself: lag, last epoch, rejects, unmapped values, memory.\n"
+                         "Exit status: 0 it runs, 2 it does not.");
   add_config(*status, config);
   status->add_flag("--json", json, "print JSON");
   CLI::App* rejects = app.add_subcommand("rejects", "The source rows that do not count, and why.");
   add_config(*rejects, config);
   rejects->add_flag("--json", json, "print JSON");
   rejects->add_option("--limit", limit, "how many at most")->check(CLI::PositiveNumber)->capture_default_str();
-  CLI::App* check = app.add_subcommand("check-config", "Reads a configuration and names every mistake by key and line.\n"
-                                                       "Exit status: 0 good, 78 not.");
+  CLI::App* check = app.add_subcommand("check-config",
+                                       "Reads a configuration and names every mistake by key and line.\n"
+                                       "Exit status: 0 good, 78 not.");
   add_config(*check, config);
 
   try {

@@ -16,7 +16,7 @@
 namespace admetrics {
 namespace {
 
-constexpr std::int64_t kPollMs = 250;               // the fallback when a notification does not come
+constexpr std::int64_t kPollMs = 250;  // the fallback when a notification does not come
 constexpr std::int64_t kTrimAfterIdleMicros = 2'000'000;
 constexpr std::int64_t kStatusEveryMicros = 200'000;
 constexpr std::int64_t kProgressLogEveryMicros = 5'000'000;
@@ -100,7 +100,8 @@ Status Pipeline::open() {
   for (const std::string& path : {config_->product_db, config_->ads_db}) {
     std::error_code error;
     if (!std::filesystem::exists(path, error)) {
-      return Error{Errc::kNotFound, "open the source", path, "no such file; the pipeline creates it, or `admetricsd demo` does"};
+      return Error{Errc::kNotFound, "open the source", path,
+                   "no such file; the pipeline creates it, or `admetricsd demo` does"};
     }
   }
   ADM_ASSIGN(ledger_, SqliteLedger::open_folder(config_->state_dir, draw_identity()));
@@ -116,14 +117,16 @@ Status Pipeline::open() {
   EngineOptions engine;
   engine.workers = config_->workers != 0 ? config_->workers : std::max(1U, std::thread::hardware_concurrency());
   engine.memory_limit_bytes = config_->memory_limit_bytes;
-  engine_ = std::make_unique<Engine>(config_->reporting, engine, *clock_, *source_, *ledger_, std::vector<Sink*>{sink_.get()});
+  engine_ = std::make_unique<Engine>(config_->reporting, engine, *clock_, *source_, *ledger_,
+                                     std::vector<Sink*>{sink_.get()});
   if (sqlite::library_has_wal_reset_race()) {
-    log_warning(std::string("SQLite ") + sqlite::library_version() +
-                " has the WAL-reset race: writing beside the pipeline may lose a transaction; build with the bundled SQLite");
+    log_warning(
+        std::string("SQLite ") + sqlite::library_version() +
+        " has the WAL-reset race: writing beside the pipeline may lose a transaction; build with the bundled SQLite");
   }
-  log_info("reading " + config_->product_db + " and " + config_->ads_db + ", writing " + config_->sink_path + ", capture by " +
-           (config_->capture_triggers ? "triggers" : "scan") + ", " + std::to_string(engine.workers) + " workers, days in " +
-           config_->reporting.zone.name());
+  log_info("reading " + config_->product_db + " and " + config_->ads_db + ", writing " + config_->sink_path +
+           ", capture by " + (config_->capture_triggers ? "triggers" : "scan") + ", " + std::to_string(engine.workers) +
+           " workers, days in " + config_->reporting.zone.name());
   return {};
 }
 
@@ -144,7 +147,8 @@ Status Pipeline::run() {
   }
   const bool interrupted = stop_.load() && first;
   write_status("stopping", true);
-  if (interrupted && options_.once) return Error{Errc::kInterrupted, "catch up", config_->product_db, "asked to stop before the end"};
+  if (interrupted && options_.once)
+    return Error{Errc::kInterrupted, "catch up", config_->product_db, "asked to stop before the end"};
   return {};
 }
 
@@ -174,7 +178,8 @@ bool Pipeline::wait_to_retry(const Error& error, int attempt) {
   const std::int64_t pause_ms = std::min(kRetryLastMs, kRetryFirstMs << std::min(attempt - 1, 10));
   // The first time, and then at growing distances: a lock held for minutes is not a thousand lines.
   if ((attempt & (attempt - 1)) == 0) {
-    log_warning(error.line() + "; attempt " + std::to_string(attempt) + ", trying again in " + std::to_string(pause_ms) + " ms");
+    log_warning(error.line() + "; attempt " + std::to_string(attempt) + ", trying again in " +
+                std::to_string(pause_ms) + " ms");
   }
   write_status("waiting", true);
   const std::int64_t until = clock_->steady_micros() + pause_ms * 1'000;
@@ -210,7 +215,7 @@ Result<bool> Pipeline::run_epoch(bool first) {
 
 void Pipeline::wait_for_work() {
   // A notification may come a moment before the commit can be seen: look again soon, then ever more rarely.
-  constexpr std::array<std::int64_t, 6> kLookAgainMs{0, 1, 2, 5, 15, 50};
+  constexpr std::array<std::int64_t, 9> kLookAgainMicros{50, 100, 200, 400, 800, 2'000, 5'000, 15'000, 50'000};
   std::size_t looks = 0;
   const std::int64_t idle_since = clock_->steady_micros();
   bool trimmed = false;
@@ -239,8 +244,8 @@ void Pipeline::wait_for_work() {
     bool woken = false;
     {
       std::unique_lock lock(mutex_);
-      const std::int64_t pause_ms = looks < kLookAgainMs.size() ? kLookAgainMs[looks] : kPollMs;
-      woken = woken_.wait_for(lock, std::chrono::milliseconds(pause_ms), [&] { return notified_ || stop_.load(); });
+      const std::int64_t pause_micros = looks < kLookAgainMicros.size() ? kLookAgainMicros[looks] : kPollMs * 1'000;
+      woken = woken_.wait_for(lock, std::chrono::microseconds(pause_micros), [&] { return notified_ || stop_.load(); });
       notified_ = false;
     }
     looks = woken ? 0 : looks + 1;
@@ -261,10 +266,11 @@ void Pipeline::note_epoch(const EpochReport& report) {
     status_.rows_updated_total += receipt.updated;
     status_.rows_deleted_total += receipt.deleted;
     status_.rows_unchanged_total += receipt.unchanged;
-    std::string line = "epoch " + std::to_string(report.epoch.value) + ": " + std::to_string(report.records) + " records, " +
-                       std::to_string(report.users_read) + " users, " + std::to_string(report.ad_days_read) + " ad-days, rows +" +
-                       std::to_string(receipt.inserted) + " ~" + std::to_string(receipt.updated) + " -" +
-                       std::to_string(receipt.deleted) + ", " + milliseconds(report.total_micros);
+    std::string line = "epoch " + std::to_string(report.epoch.value) + ": " + std::to_string(report.records) +
+                       " records, " + std::to_string(report.users_read) + " users, " +
+                       std::to_string(report.ad_days_read) + " ad-days, rows +" + std::to_string(receipt.inserted) +
+                       " ~" + std::to_string(receipt.updated) + " -" + std::to_string(receipt.deleted) + ", " +
+                       milliseconds(report.total_micros);
     if (!report.reason.empty()) line += " (everything was read: " + report.reason + ')';
     log_line(report.reconciled || report.audited ? LogLevel::kInfo : LogLevel::kDebug, line);
     if (report.cells_rendered > kLargeEpochCells || report.reconciled) ::malloc_trim(0);
@@ -302,7 +308,8 @@ void Pipeline::write_status(const char* phase, bool now) {
     status_.lag_records = pending.ok() ? *pending : 0;
   }
   status_.lag_seconds = noticed_micros_ == 0 ? 0 : static_cast<double>(micros - noticed_micros_) / 1e6;
-  if (Status written = write_status_file(config_->state_dir, status_); !written.ok()) log_warning(written.error().line());
+  if (Status written = write_status_file(config_->state_dir, status_); !written.ok())
+    log_warning(written.error().line());
 }
 
 void Pipeline::tell_progress(const EpochProgress& progress) {
@@ -317,7 +324,8 @@ void Pipeline::tell_progress(const EpochProgress& progress) {
                   static_cast<long long>(progress.done), static_cast<long long>(progress.total), share * 100, seconds,
                   share > 0 ? seconds / share - seconds : 0);
   } else if (progress.done > 0) {
-    std::snprintf(text.data(), text.size(), "%s: %lld so far, %.0f s", progress.stage, static_cast<long long>(progress.done), seconds);
+    std::snprintf(text.data(), text.size(), "%s: %lld so far, %.0f s", progress.stage,
+                  static_cast<long long>(progress.done), seconds);
   } else {
     std::snprintf(text.data(), text.size(), "%s: %.0f s", progress.stage, seconds);
   }

@@ -80,7 +80,8 @@ Status write_status_file(const std::string& state_dir, const DaemonStatus& statu
     out << to_json(status) << '\n';
     if (!out.flush()) return Error{Errc::kIo, "write the status", draft, std::strerror(errno)};
   }
-  if (std::rename(draft.c_str(), path.c_str()) != 0) return Error{Errc::kIo, "write the status", path, std::strerror(errno)};
+  if (std::rename(draft.c_str(), path.c_str()) != 0)
+    return Error{Errc::kIo, "write the status", path, std::strerror(errno)};
   return {};
 }
 

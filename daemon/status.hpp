@@ -18,7 +18,7 @@ struct DaemonStatus {
   std::string as_of;
   std::string position;
   std::int64_t lag_records = 0;
-  double lag_seconds = 0;        // since the oldest change that is not yet visible was noticed
+  double lag_seconds = 0;  // since the oldest change that is not yet visible was noticed
   EpochReport last_epoch;
   std::string last_epoch_at;
   std::int64_t epochs = 0;

@@ -62,7 +62,8 @@ struct SqliteLedger::Statements {
   sqlite::Statement put_mapping;
 };
 
-Result<std::unique_ptr<SqliteLedger>> SqliteLedger::open_folder(const std::string& folder, const std::string& identity) {
+Result<std::unique_ptr<SqliteLedger>> SqliteLedger::open_folder(const std::string& folder,
+                                                                const std::string& identity) {
   std::error_code made;
   std::filesystem::create_directories(folder, made);
   if (made) return Error{Errc::kReadOnly, "create the state folder", folder, made.message()};
@@ -73,7 +74,8 @@ Result<std::unique_ptr<SqliteLedger>> SqliteLedger::open_folder(const std::strin
   if (::flock(lock_file, LOCK_EX | LOCK_NB) != 0) {
     return Error{Errc::kBusy, "lock the state folder", lock_path, "another admetricsd is running on it"};
   }
-  ADM_ASSIGN(ledger->database_, sqlite::Connection::open(folder + "/ledger.db", sqlite::OpenMode::kCreate, kBusyTimeoutMs));
+  ADM_ASSIGN(ledger->database_,
+             sqlite::Connection::open(folder + "/ledger.db", sqlite::OpenMode::kCreate, kBusyTimeoutMs));
   sqlite::Connection& database = *ledger->database_;
   ADM_TRY(database.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384"));
   ADM_TRY(database.begin_immediate());
@@ -115,7 +117,8 @@ Status SqliteLedger::prepare() {
       {&statements->erase_rejects, "DELETE FROM reject WHERE owner = ?1"},
       {&statements->put_reject,
        "INSERT INTO reject (owner, source_table, row_key, reason, column_name, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"},
-      {&statements->put_raw_value, "INSERT INTO raw_value VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET rows = excluded.rows"},
+      {&statements->put_raw_value,
+       "INSERT INTO raw_value VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET rows = excluded.rows"},
       {&statements->erase_raw_value, "DELETE FROM raw_value WHERE breakdown = ?1 AND value = ?2"},
       {&statements->get_ad_day, "SELECT contribution FROM ad_day WHERE ad = ?1 AND day = ?2"},
       {&statements->put_ad_day,
@@ -123,7 +126,8 @@ Status SqliteLedger::prepare() {
       {&statements->erase_ad_day, "DELETE FROM ad_day WHERE ad = ?1 AND day = ?2"},
       {&statements->scan_ad, "SELECT day, contribution FROM ad_day WHERE ad = ?1 AND day BETWEEN ?2 AND ?3"},
       {&statements->get_cell, "SELECT cell FROM meta_cell WHERE entity = ?1 AND day = ?2"},
-      {&statements->put_cell, "INSERT INTO meta_cell VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET cell = excluded.cell"},
+      {&statements->put_cell,
+       "INSERT INTO meta_cell VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET cell = excluded.cell"},
       {&statements->erase_cell, "DELETE FROM meta_cell WHERE entity = ?1 AND day = ?2"},
       {&statements->scan_entity, "SELECT day, cell FROM meta_cell WHERE entity = ?1 AND day BETWEEN ?2 AND ?3"},
       {&statements->erase_mapping, "DELETE FROM mapping"},
@@ -315,7 +319,8 @@ Status SqliteLedger::scan_ad_day_keys(const std::function<void(DictionaryId, Day
   for (;;) {
     ADM_ASSIGN(const bool row, select.step());
     if (!row) return {};
-    visit(DictionaryId{static_cast<std::uint32_t>(select.integer(0))}, Day{static_cast<std::int32_t>(select.integer(1))});
+    visit(DictionaryId{static_cast<std::uint32_t>(select.integer(0))},
+          Day{static_cast<std::int32_t>(select.integer(1))});
   }
 }
 
@@ -369,14 +374,16 @@ Result<std::vector<SqliteLedger::RejectCount>> SqliteLedger::reject_counts() {
 
 Result<std::vector<Reject>> read_rejects(sqlite::Connection& ledger, std::int64_t limit) {
   ADM_ASSIGN(sqlite::Statement select,
-             ledger.prepare("SELECT source_table, row_key, reason, column_name, value FROM reject ORDER BY 1, 2, id LIMIT ?1"));
+             ledger.prepare(
+                 "SELECT source_table, row_key, reason, column_name, value FROM reject ORDER BY 1, 2, id LIMIT ?1"));
   select.bind(1, limit);
   std::vector<Reject> rejects;
   for (;;) {
     ADM_ASSIGN(const bool row, select.step());
     if (!row) return rejects;
     rejects.push_back({std::string(select.text(0)), std::string(select.text(1)),
-                       static_cast<RejectReason>(select.integer(2)), std::string(select.text(3)), std::string(select.text(4))});
+                       static_cast<RejectReason>(select.integer(2)), std::string(select.text(3)),
+                       std::string(select.text(4))});
   }
 }
 

@@ -72,8 +72,13 @@ class TableComparison {
  public:
   TableComparison(const Table& table, const VerifyOptions& options, VerifyReport& report, Statement expected,
                   Statement stored, std::vector<Mirror> mirrors)
-      : table_(table), options_(options), report_(report), expected_(std::move(expected)), stored_(std::move(stored)),
-        mirrors_(std::move(mirrors)), key_count_(static_cast<int>(table.keys.size())) {
+      : table_(table),
+        options_(options),
+        report_(report),
+        expected_(std::move(expected)),
+        stored_(std::move(stored)),
+        mirrors_(std::move(mirrors)),
+        key_count_(static_cast<int>(table.keys.size())) {
     counts_.table = std::string(table.name);
     column_counts_.resize(table.columns.size() + mirrors_.size());
   }
@@ -164,7 +169,8 @@ class TableComparison {
       const int of = key_count_ + mirrored(mirrors_[i]);
       const TextComparison text = compare_text(expected_.text(of), stored_, at);
       if (text.equal) continue;
-      differ(place, mirrors_[i].name, shown(expected_.text(of), text.position), shown_stored(stored_, at, text.position));
+      differ(place, mirrors_[i].name, shown(expected_.text(of), text.position),
+             shown_stored(stored_, at, text.position));
       equal = false;
     }
     return equal;
@@ -267,9 +273,10 @@ Status compare_table(Workspace& workspace, const VerifyOptions& options, const T
   const std::string keys = joined({columns.begin(), columns.begin() + static_cast<std::ptrdiff_t>(table.keys.size())});
 
   ADM_ASSIGN(Statement expected_rows, workspace.connection().prepare(expected_sql(table)));
-  ADM_ASSIGN(Statement stored_rows,
-             workspace.connection().prepare("SELECT " + names + " FROM " + copy + " INDEXED BY " + copy + "_key ORDER BY " + keys));
-  return TableComparison(table, options, report, std::move(expected_rows), std::move(stored_rows), std::move(mirrors)).run();
+  ADM_ASSIGN(Statement stored_rows, workspace.connection().prepare("SELECT " + names + " FROM " + copy +
+                                                                   " INDEXED BY " + copy + "_key ORDER BY " + keys));
+  return TableComparison(table, options, report, std::move(expected_rows), std::move(stored_rows), std::move(mirrors))
+      .run();
 }
 
 }  // namespace admetrics::verification

@@ -102,6 +102,7 @@ std::optional<std::int64_t> reporting_day(FunctionContext& context, std::int64_t
 }
 
 void moment(sqlite3_context* call, int /*count*/, sqlite3_value** values) {
+  if (sqlite3_value_type(values[0]) == SQLITE_BLOB) return;  // bytes are no time
   const auto read = read_moment(text_of(values[0]));
   if (!read || !reporting_day(context_of(call), read->seconds)) return;
   MomentBytes bytes;
@@ -131,9 +132,8 @@ void roles(sqlite3_context* call, int /*count*/, sqlite3_value** values) {
     if (name == names.initial_purchase) sum += kRoleInitialPurchase;
     if (name == names.trial_converted) sum += kRoleTrialConverted;
     const std::string_view wanted = names.refund_contains;
-    const bool contains = std::search(name.begin(), name.end(), wanted.begin(), wanted.end(), [](char a, char b) {
-                            return lowered(a) == lowered(b);
-                          }) != name.end();
+    const bool contains = std::search(name.begin(), name.end(), wanted.begin(), wanted.end(),
+                                      [](char a, char b) { return lowered(a) == lowered(b); }) != name.end();
     if (contains || wanted.empty()) sum += kRoleRefund;
   }
   sqlite3_result_int(call, sum);

@@ -68,7 +68,8 @@ std::optional<std::int64_t> units_of(double number, int digits, std::int64_t max
   if (!std::isfinite(number)) return std::nullopt;
   // Scientific form, "-d.ddde±xx", is the shortest text's digits and where they stand.
   std::array<char, 64> buffer;
-  const auto written = std::to_chars(buffer.data(), buffer.data() + buffer.size(), std::fabs(number), std::chars_format::scientific);
+  const auto written =
+      std::to_chars(buffer.data(), buffer.data() + buffer.size(), std::fabs(number), std::chars_format::scientific);
   const std::string_view text(buffer.data(), static_cast<std::size_t>(written.ptr - buffer.data()));
   const std::size_t e = text.find('e');
   Wide significand = 0;

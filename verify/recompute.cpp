@@ -68,7 +68,8 @@ constexpr const char* kComputedTables = R"sql(
 )sql";
 
 // When a raw row counts (`metrics.md` sections 2 and 8).
-constexpr const char* kGoodEvent = "r.distinct_id IS NOT NULL AND r.keyed AND r.moment IS NOT NULL AND r.micros IS NOT NULL";
+constexpr const char* kGoodEvent =
+    "r.distinct_id IS NOT NULL AND r.keyed AND r.moment IS NOT NULL AND r.micros IS NOT NULL";
 constexpr const char* kGoodProduct = "r.distinct_id IS NOT NULL AND r.worth IS NOT NULL AND r.rates_readable";
 constexpr const char* kGoodMeta =
     "r.ad IS NOT NULL AND r.day IS NOT NULL AND r.spend IS NOT NULL AND r.impressions IS NOT NULL AND "
@@ -105,19 +106,21 @@ constexpr MetaTable kMetaTables[] = {
 Status require_sources(Workspace& workspace) {
   constexpr const char* kRemedy = "; the source is not what the pipeline writes";
   const std::string& product = workspace.product();
-  ADM_TRY(workspace.require(product, "mixpanel_user",
-                            {"distinct_id", "abi_ad_id", "abi_campaign_id", "abi_ad_set_id", "country", "region",
-                             "has_abi_attribution"},
-                            kRemedy));
+  ADM_TRY(workspace.require(
+      product, "mixpanel_user",
+      {"distinct_id", "abi_ad_id", "abi_campaign_id", "abi_ad_set_id", "country", "region", "has_abi_attribution"},
+      kRemedy));
   ADM_TRY(workspace.require(product, "mixpanel_event",
                             {"event_uuid", "event_name", "distinct_id", "event_time", "revenue_usd"}, kRemedy));
-  ADM_TRY(workspace.require(product, "user_product_metrics",
-                            {"distinct_id", "product_id", "credited_date", "store", "current_value",
-                             "trial_conversion_rate", "trial_converted_to_refund_rate", "initial_purchase_to_refund_rate"},
-                            kRemedy));
+  ADM_TRY(
+      workspace.require(product, "user_product_metrics",
+                        {"distinct_id", "product_id", "credited_date", "store", "current_value",
+                         "trial_conversion_rate", "trial_converted_to_refund_rate", "initial_purchase_to_refund_rate"},
+                        kRemedy));
   for (const MetaTable& table : kMetaTables) {
-    std::vector<std::string> columns{"ad_id",        "date",  "adset_id",    "campaign_id", "ad_name",     "adset_name",
-                                     "campaign_name", "spend", "impressions", "clicks",      "meta_trials", "meta_purchases"};
+    std::vector<std::string> columns{"ad_id",       "date",       "adset_id",      "campaign_id",
+                                     "ad_name",     "adset_name", "campaign_name", "spend",
+                                     "impressions", "clicks",     "meta_trials",   "meta_purchases"};
     if (table.kind != 0) columns.emplace_back(table.value_column);
     ADM_TRY(workspace.require(workspace.ads(), table.name, columns, kRemedy));
   }
@@ -129,10 +132,11 @@ Result<bool> distil_mapping(Workspace& workspace, const char* table, int kind, c
   const std::string source = workspace.product() + "." + table;
   ADM_TRY(workspace.require(workspace.product(), table, {name, value, "is_active"}, ""));
   // Should a key be there twice, the smallest value counts.
-  ADM_TRY(workspace.run(std::string("INSERT OR IGNORE INTO mapping SELECT ") + std::to_string(kind) + ", adm_text(" + name +
-                        "), coalesce(adm_text(" + value + "), 'unknown') FROM " + source +
+  ADM_TRY(workspace.run(std::string("INSERT OR IGNORE INTO mapping SELECT ") + std::to_string(kind) + ", adm_text(" +
+                        name + "), coalesce(adm_text(" + value + "), 'unknown') FROM " + source +
                         " WHERE adm_flag(is_active) AND adm_text(" + name + ") IS NOT NULL ORDER BY 2, 3"));
-  ADM_ASSIGN(const std::int64_t any, workspace.connection().query_integer("SELECT EXISTS (SELECT 1 FROM " + source + ")"));
+  ADM_ASSIGN(const std::int64_t any,
+             workspace.connection().query_integer("SELECT EXISTS (SELECT 1 FROM " + source + ")"));
   return any != 0;
 }
 
@@ -166,7 +170,8 @@ std::string scope_by_number(const VerifyOptions& options, const std::string& ent
   if (options.since) scope += " AND " + day + " >= " + std::to_string(options.since->value);
   if (options.until) scope += " AND " + day + " <= " + std::to_string(options.until->value);
   if (options.sample < 1.0) {
-    scope += " AND (SELECT adm_sampled(s.type, s.id, adm_date_text(" + day + ")) FROM entity s WHERE s.n = " + entity + ")";
+    scope +=
+        " AND (SELECT adm_sampled(s.type, s.id, adm_date_text(" + day + ")) FROM entity s WHERE s.n = " + entity + ")";
   }
   return scope;
 }
@@ -185,7 +190,8 @@ std::vector<Step> user_steps() {
                 sum(CASE WHEN r.roles & 6 AND r.micros > 0 THEN r.micros ELSE 0 END),
                 sum(CASE WHEN r.roles & 8 AND r.micros < 0 THEN -r.micros ELSE 0 END)
            FROM event_row r CROSS JOIN user_row u ON u.distinct_id = r.distinct_id
-          WHERE )sql") + kGoodEvent + " GROUP BY u.n"},
+          WHERE )sql") + kGoodEvent +
+                                  " GROUP BY u.n"},
       {"products of each user", std::string(R"sql(
          INSERT INTO product_fact
          SELECT u.n, sum(r.worth),
@@ -193,7 +199,8 @@ std::vector<Step> user_steps() {
                 coalesce(sum(r.trial_refund), 0), count(r.trial_refund),
                 coalesce(sum(r.purchase_refund), 0), count(r.purchase_refund)
            FROM product_row r CROSS JOIN user_row u ON u.distinct_id = r.distinct_id
-          WHERE )sql") + kGoodProduct + " GROUP BY u.n"},
+          WHERE )sql") + kGoodProduct +
+                                    " GROUP BY u.n"},
       // The store of the latest product; should two be equally late, the greatest store counts.
       {"store of each user", std::string(R"sql(
          INSERT INTO device
@@ -202,7 +209,8 @@ std::vector<Step> user_steps() {
                         row_number() OVER (PARTITION BY u.n
                                            ORDER BY r.credited_date DESC, r.product_id DESC, r.store DESC) AS place
                    FROM product_row r CROSS JOIN user_row u ON u.distinct_id = r.distinct_id
-                  WHERE r.store IS NOT NULL AND )sql") + kGoodProduct + ") WHERE place = 1"},
+                  WHERE r.store IS NOT NULL AND )sql") +
+                                 kGoodProduct + ") WHERE place = 1"},
   };
 }
 
@@ -215,7 +223,8 @@ std::vector<Step> meta_steps(const VerifyOptions& options) {
   return {
       {"Meta identities", std::string(R"sql(
          INSERT OR IGNORE INTO identity(ad, adset, campaign, ad_name, adset_name, campaign_name)
-         SELECT r.ad, r.adset, r.campaign, r.ad_name, r.adset_name, r.campaign_name FROM meta_row r WHERE )sql") + kGoodMeta},
+         SELECT r.ad, r.adset, r.campaign, r.ad_name, r.adset_name, r.campaign_name FROM meta_row r WHERE )sql") +
+                              kGoodMeta},
       {"entities", R"sql(
          INSERT OR IGNORE INTO entity_seen
          SELECT 'ad', ad FROM user_row WHERE ad IS NOT NULL
@@ -236,12 +245,14 @@ std::vector<Step> meta_steps(const VerifyOptions& options) {
          UNION ALL SELECT country FROM user_row
          UNION ALL SELECT region FROM user_row
          UNION ALL SELECT store FROM device
-         UNION ALL SELECT )sql") + mapped + " FROM meta_row r WHERE r.kind > 0 AND " + kGoodMeta},
+         UNION ALL SELECT )sql") +
+                               mapped + " FROM meta_row r WHERE r.kind > 0 AND " + kGoodMeta},
       {"breakdown values", "INSERT INTO value(value) SELECT value FROM value_seen ORDER BY value"},
       {"Meta rows", std::string(R"sql(
          INSERT INTO meta_place
          SELECT i.n, r.kind, r.day,
-                CASE WHEN r.kind = 0 THEN 0 ELSE (SELECT v.n FROM value v WHERE v.value = )sql") + mapped + R"sql() END,
+                CASE WHEN r.kind = 0 THEN 0 ELSE (SELECT v.n FROM value v WHERE v.value = )sql") +
+                        mapped + R"sql() END,
                 r.spend, r.impressions, r.clicks, r.trials, r.purchases
            FROM meta_row r CROSS JOIN identity i
                 ON i.ad = r.ad AND i.adset = r.adset AND i.campaign = r.campaign AND i.ad_name = r.ad_name
@@ -252,7 +263,8 @@ std::vector<Step> meta_steps(const VerifyOptions& options) {
          SELECT l.entity, p.day, p.kind, p.value, count(*), sum(p.spend), sum(p.impressions), sum(p.clicks),
                 sum(p.trials), sum(p.purchases)
            FROM meta_place p CROSS JOIN identity_entity l ON l.identity = p.identity
-          WHERE true)sql" + scope_by_number(options, "l.entity", "p.day") + " GROUP BY 1, 2, 3, 4"},
+          WHERE true)sql" +
+                        scope_by_number(options, "l.entity", "p.day") + " GROUP BY 1, 2, 3, 4"},
   };
 }
 
@@ -295,7 +307,8 @@ std::vector<Step> row_steps(const VerifyOptions& options) {
                            FROM person WHERE purchase_day IS NOT NULL AND purchase_day IS NOT trial_day) p
                         CROSS JOIN (VALUES (1), (2), (3)) l
                         CROSS JOIN (VALUES (0), (1), (2), (3)) b) x
-          WHERE entity IS NOT NULL)sql" + scope_by_number(options, "x.entity", "x.day") + " ORDER BY 1, 2, 3, 4, 5"},
+          WHERE entity IS NOT NULL)sql" +
+                                scope_by_number(options, "x.entity", "x.day") + " ORDER BY 1, 2, 3, 4, 5"},
       // The members come in the order of their ids within a row, which is the order of the lists.
       {"sums of each row", R"sql(
          INSERT INTO crowd
@@ -366,7 +379,8 @@ std::vector<Step> mapping_steps() {
 
 /// The columns' ingredients, row by row: cents, counts and lists. `tables()` makes the columns of them.
 std::string figure_views(const VerifyOptions& options, Day as_of) {
-  const std::string post = "c.day + " + std::to_string(options.reporting.trial_length_days) + " <= " + std::to_string(as_of.value);
+  const std::string post =
+      "c.day + " + std::to_string(options.reporting.trial_length_days) + " <= " + std::to_string(as_of.value);
   return R"sql(
     CREATE VIEW ingredient AS
     SELECT c.entity, c.day, c.kind, c.value,
@@ -378,23 +392,31 @@ std::string figure_views(const VerifyOptions& options, Day as_of) {
            coalesce(m.purchases, 0) AS meta_purchases,
            coalesce(p.trials, 0) AS trials,
            coalesce(p.purchases, 0) AS purchases,
-           CASE WHEN )sql" + post + R"sql( THEN coalesce(p.trials, 0) ELSE 0 END AS post_trials,
-           CASE WHEN )sql" + post + R"sql( THEN coalesce(p.converted, 0) ELSE 0 END AS converted,
-           CASE WHEN )sql" + post + R"sql( THEN coalesce(p.trial_refunds, 0) ELSE 0 END AS trial_refunds,
+           CASE WHEN )sql" +
+         post + R"sql( THEN coalesce(p.trials, 0) ELSE 0 END AS post_trials,
+           CASE WHEN )sql" +
+         post + R"sql( THEN coalesce(p.converted, 0) ELSE 0 END AS converted,
+           CASE WHEN )sql" +
+         post + R"sql( THEN coalesce(p.trial_refunds, 0) ELSE 0 END AS trial_refunds,
            coalesce(p.purchase_refunds, 0) AS purchase_refunds,
            adm_ratio(coalesce(p.revenue, 0), 1, 10000) AS revenue,
            adm_ratio(coalesce(p.refunds, 0), 1, 10000) AS refunds,
            adm_ratio(coalesce(p.worth, 0), 1, 10000) AS estimated,
            coalesce(p.conversion_sum, 0) AS conversion_sum,
            coalesce(p.conversion_rows, 0) AS conversion_rows,
-           CASE WHEN )sql" + post + R"sql( THEN coalesce(p.trial_refund_sum, 0) ELSE 0 END AS trial_refund_sum,
-           CASE WHEN )sql" + post + R"sql( THEN coalesce(p.trial_refund_rows, 0) ELSE 0 END AS trial_refund_rows,
+           CASE WHEN )sql" +
+         post + R"sql( THEN coalesce(p.trial_refund_sum, 0) ELSE 0 END AS trial_refund_sum,
+           CASE WHEN )sql" +
+         post + R"sql( THEN coalesce(p.trial_refund_rows, 0) ELSE 0 END AS trial_refund_rows,
            coalesce(p.purchase_refund_sum, 0) AS purchase_refund_sum,
            coalesce(p.purchase_refund_rows, 0) AS purchase_refund_rows,
            coalesce(p.trial_list, '[]') AS trial_list,
-           CASE WHEN )sql" + post + R"sql( THEN coalesce(p.trial_list, '[]') ELSE '[]' END AS post_trial_list,
-           CASE WHEN )sql" + post + R"sql( THEN coalesce(p.converted_list, '[]') ELSE '[]' END AS converted_list,
-           CASE WHEN )sql" + post + R"sql( THEN coalesce(p.trial_refund_list, '[]') ELSE '[]' END AS trial_refund_list,
+           CASE WHEN )sql" +
+         post + R"sql( THEN coalesce(p.trial_list, '[]') ELSE '[]' END AS post_trial_list,
+           CASE WHEN )sql" +
+         post + R"sql( THEN coalesce(p.converted_list, '[]') ELSE '[]' END AS converted_list,
+           CASE WHEN )sql" +
+         post + R"sql( THEN coalesce(p.trial_refund_list, '[]') ELSE '[]' END AS trial_refund_list,
            coalesce(p.purchase_list, '[]') AS purchase_list,
            coalesce(p.purchase_refund_list, '[]') AS purchase_refund_list
       FROM cell c
@@ -452,13 +474,15 @@ Status distil(Workspace& workspace, const VerifyOptions& options, std::vector<st
            FROM )sql" + product + ".user_product_metrics"},
   };
   for (const MetaTable& table : kMetaTables) {
-    steps.push_back({"reading the ad_performance_daily tables",
-                     "INSERT INTO meta_row SELECT " + std::to_string(table.kind) + R"sql(, adm_key(ad_id),
+    steps.push_back({"reading the ad_performance_daily tables", "INSERT INTO meta_row SELECT " +
+                                                                    std::to_string(table.kind) + R"sql(, adm_key(ad_id),
                        coalesce(adm_text(adset_id), ''), coalesce(adm_text(campaign_id), ''),
                        coalesce(adm_text(ad_name), ''), coalesce(adm_text(adset_name), ''),
-                       coalesce(adm_text(campaign_name), ''), adm_text()sql" + table.value_column + R"sql(),
+                       coalesce(adm_text(campaign_name), ''), adm_text()sql" +
+                                                                    table.value_column + R"sql(),
                        adm_date(date), adm_micros(spend), adm_count(impressions), adm_count(clicks),
-                       adm_count(meta_trials), adm_count(meta_purchases) FROM )sql" + workspace.ads() + "." + table.name});
+                       adm_count(meta_trials), adm_count(meta_purchases) FROM )sql" +
+                                                                    workspace.ads() + "." + table.name});
   }
   return run_steps(workspace, options, steps);
 }
@@ -481,24 +505,28 @@ Result<std::vector<RejectCount>> count_rejects(Workspace& workspace) {
       UNION ALL
       SELECT 'mixpanel_event', CASE WHEN r.distinct_id IS NULL OR NOT r.keyed THEN 'bad_key'
                                     WHEN r.moment IS NULL THEN 'bad_time' ELSE 'bad_money' END, 1
-        FROM event_row r WHERE NOT ()sql" + std::string(kGoodEvent) + R"sql()
+        FROM event_row r WHERE NOT ()sql" +
+                    std::string(kGoodEvent) + R"sql()
       UNION ALL
       SELECT 'user_product_metrics', CASE WHEN r.distinct_id IS NULL THEN 'bad_key'
                                           WHEN r.worth IS NULL THEN 'bad_money' ELSE 'bad_rate' END, 1
-        FROM product_row r WHERE NOT ()sql" + kGoodProduct + R"sql()
+        FROM product_row r WHERE NOT ()sql" +
+                    kGoodProduct + R"sql()
       UNION ALL
       SELECT CASE r.kind WHEN 0 THEN 'ad_performance_daily' WHEN 1 THEN 'ad_performance_daily_country'
                          WHEN 2 THEN 'ad_performance_daily_device' ELSE 'ad_performance_daily_region' END,
              CASE WHEN r.ad IS NULL OR r.day IS NULL THEN 'bad_key' WHEN r.spend IS NULL THEN 'bad_money'
                   ELSE 'bad_count' END, 1
-        FROM meta_row r WHERE NOT ()sql" + kGoodMeta + R"sql()
+        FROM meta_row r WHERE NOT ()sql" +
+                    kGoodMeta + R"sql()
     ) GROUP BY source, reason HAVING sum(amount) > 0 ORDER BY source, reason)sql";
   ADM_ASSIGN(sqlite::Statement rows, workspace.connection().prepare(sql));
   std::vector<RejectCount> counts;
   for (;;) {
     ADM_ASSIGN(const bool row, rows.step());
     if (!row) return counts;
-    counts.push_back({std::string(rows.text(0)), std::string(rows.text(1)), static_cast<std::uint64_t>(rows.integer(2))});
+    counts.push_back(
+        {std::string(rows.text(0)), std::string(rows.text(1)), static_cast<std::uint64_t>(rows.integer(2))});
   }
 }
 
@@ -520,12 +548,14 @@ std::string scope_by_text(const VerifyOptions& options, const std::string& type,
 }
 
 Result<std::string> torn_days_note(Workspace& workspace) {
-  ADM_ASSIGN(const std::int64_t declared, workspace.connection().query_integer("SELECT EXISTS (SELECT 1 FROM whole_day)"));
+  ADM_ASSIGN(const std::int64_t declared,
+             workspace.connection().query_integer("SELECT EXISTS (SELECT 1 FROM whole_day)"));
   if (declared == 0) return std::string();
   return workspace.connection().query_text(std::string(R"sql(
     SELECT CASE WHEN count(*) > 0 THEN count(*) || ' event day(s), from ' || min(date) || ' to ' || max(date) ||
                 ', are not in processed_event_days: changes of their users may be held back' END
-      FROM (SELECT DISTINCT adm_date_text(adm_moment_day(r.moment)) AS date FROM event_row r WHERE )sql") + kGoodEvent + R"sql()
+      FROM (SELECT DISTINCT adm_date_text(adm_moment_day(r.moment)) AS date FROM event_row r WHERE )sql") +
+                                           kGoodEvent + R"sql()
      WHERE date NOT IN (SELECT date FROM whole_day))sql");
 }
 

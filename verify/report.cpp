@@ -103,7 +103,8 @@ std::string to_text(const VerifyReport& report) {
     text += difference.table + "  " + printable(difference.key_text()) + "  ";
     switch (difference.kind) {
       case DifferenceKind::kColumn:
-        text += difference.column + ": expected " + printable(difference.expected) + ", stored " + printable(difference.stored);
+        text += difference.column + ": expected " + printable(difference.expected) + ", stored " +
+                printable(difference.stored);
         break;
       case DifferenceKind::kMissingRow: text += "missing"; break;
       case DifferenceKind::kExtraRow: text += "should not exist"; break;

@@ -48,7 +48,8 @@ void append_shared(std::vector<Column>& columns) {
           rate("trial_conversion_rate_actual", "adm_ratio(f.converted, 10000, f.post_trials)"),
           rate("trial_refund_rate_estimated", "adm_ratio(f.trial_refund_sum, 1, f.trial_refund_rows * 100000)"),
           rate("trial_refund_rate_actual", "adm_ratio(f.trial_refunds, 10000, f.converted)"),
-          rate("purchase_refund_rate_estimated", "adm_ratio(f.purchase_refund_sum, 1, f.purchase_refund_rows * 100000)"),
+          rate("purchase_refund_rate_estimated",
+               "adm_ratio(f.purchase_refund_sum, 1, f.purchase_refund_rows * 100000)"),
           rate("purchase_refund_rate_actual", "adm_ratio(f.purchase_refunds, 10000, f.purchases)"),
           money("actual_revenue_usd", "f.revenue"),
           money("actual_refunds_usd", "f.refunds"),
@@ -124,7 +125,8 @@ Table name_table() {
       count("frequency_count", "f.seen"),
       text("last_seen_date", "adm_date_text(f.last_day)"),
   };
-  table.extra_definitions = "created_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP, updated_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP";
+  table.extra_definitions =
+      "created_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP, updated_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP";
   table.expected_from = "name f";
   table.expected_order = "f.type, f.id";
   table.mapping = true;
@@ -142,7 +144,8 @@ Table hierarchy_table() {
       text("first_seen_date", "adm_date_text(f.first_day)"),
       text("last_seen_date", "adm_date_text(f.last_day)"),
   };
-  table.extra_definitions = "created_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP, updated_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP";
+  table.extra_definitions =
+      "created_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP, updated_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP";
   table.expected_from = "hierarchy f";
   table.expected_order = "f.ad";
   table.mapping = true;

@@ -43,8 +43,8 @@ struct Table {
   std::vector<Mirror> mirrors;
   std::string_view extra_definitions;  // the columns that are not compared
   std::string_view expected_from;
-  std::string_view expected_order;     // gives the key columns' order by bytes
-  bool mapping = false;                // has no `date` to leave rows out by
+  std::string_view expected_order;  // gives the key columns' order by bytes
+  bool mapping = false;             // has no `date` to leave rows out by
 };
 
 /// daily_mixpanel_metrics, its breakdown, id_name_mapping, id_hierarchy_mapping.

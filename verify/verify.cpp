@@ -51,7 +51,8 @@ Result<VerifyReport> verify(const VerifyOptions& options) {
   ADM_ASSIGN(report.as_of, day_for(options, sink));
   report.epoch = sink.epoch;
   if (!sink.recorded) {
-    report.notes.emplace_back("the sink does not say at which position its rows stand: they are compared with the sources as they are");
+    report.notes.emplace_back(
+        "the sink does not say at which position its rows stand: they are compared with the sources as they are");
   }
   // Everything that is read is read here, so that no writer's checkpoint has to wait for our computing.
   for (const Table& table : verification::tables()) {
@@ -122,8 +123,9 @@ Status recompute_into(const VerifyOptions& options, const std::string& path) {
     const std::string row_id = table.mapping ? "" : "metric_id INTEGER PRIMARY KEY AUTOINCREMENT, ";
     ADM_TRY(workspace->run("CREATE TABLE out." + std::string(table.name) + "(" + row_id + definitions +
                            std::string(table.extra_definitions) + ", UNIQUE (" + keys + "))"));
-    ADM_TRY(workspace->run("INSERT INTO out." + std::string(table.name) + "(" + keys + names + ") WITH row(" + keys + names +
-                           ") AS (" + verification::expected_sql(table) + ") SELECT " + keys + values + " FROM row"));
+    ADM_TRY(workspace->run("INSERT INTO out." + std::string(table.name) + "(" + keys + names + ") WITH row(" + keys +
+                           names + ") AS (" + verification::expected_sql(table) + ") SELECT " + keys + values +
+                           " FROM row"));
   }
   return workspace->end();
 }

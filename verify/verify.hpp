@@ -39,7 +39,7 @@ struct VerifyOptions {
   std::optional<Day> until;  // this day included
   double sample = 1.0;       // share of the (entity, day) pairs, chosen by hash: the same ones every time
   std::size_t differences_kept = 100;
-  std::string temp_dir;       // absent: the system's. Holds about as much as the raw tables' read columns
+  std::string temp_dir;           // absent: the system's. Holds about as much as the raw tables' read columns
   int align_timeout_ms = 10'000;  // how long to wait for the daemon to catch up
   int busy_timeout_ms = 10'000;   // how long to wait for a writer's lock
   std::function<void(const VerifyProgress&)> progress;
@@ -84,12 +84,12 @@ struct RejectCount {
 
 struct VerifyReport {
   Day as_of;
-  std::optional<std::int64_t> epoch;   // of the rows that were compared
-  std::vector<TableReport> tables;     // those that were compared
+  std::optional<std::int64_t> epoch;    // of the rows that were compared
+  std::vector<TableReport> tables;      // those that were compared
   std::vector<Difference> differences;  // the first `differences_kept`, table by table in key order
-  std::uint64_t difference_count = 0;  // all of them
+  std::uint64_t difference_count = 0;   // all of them
   std::vector<RejectCount> rejects;
-  std::vector<std::string> notes;      // missing optional tables and what else a reader should know
+  std::vector<std::string> notes;  // missing optional tables and what else a reader should know
   double seconds = 0;
 
   [[nodiscard]] bool equal() const { return difference_count == 0; }

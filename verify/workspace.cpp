@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -63,8 +63,8 @@ Result<std::unique_ptr<Workspace>> Workspace::open(const VerifyOptions& options,
 
 Status Workspace::create_scratch() {
   std::error_code failed;
-  const std::filesystem::path folder =
-      options_.temp_dir.empty() ? std::filesystem::temp_directory_path(failed) : std::filesystem::path(options_.temp_dir);
+  const std::filesystem::path folder = options_.temp_dir.empty() ? std::filesystem::temp_directory_path(failed)
+                                                                 : std::filesystem::path(options_.temp_dir);
   std::string path = (folder / "admetrics-verify-XXXXXX").string();
   const int created = mkstemp(path.data());
   if (created < 0) {
@@ -139,9 +139,10 @@ Result<SinkState> Workspace::begin_aligned() {
     ADM_TRY(end());
     if (waited_ms >= options_.align_timeout_ms) {
       if (product_pending < 0 || ads_pending < 0) {
-        return Error{Errc::kBusy, "verify", options_.sink_db,
-                     "the source's change log ends before the position of the rows: the source was replaced or restored; "
-                     "run `admetricsd run --once` or try again"};
+        return Error{
+            Errc::kBusy, "verify", options_.sink_db,
+            "the source's change log ends before the position of the rows: the source was replaced or restored; "
+            "run `admetricsd run --once` or try again"};
       }
       return Error{Errc::kBusy, "verify", options_.sink_db,
                    "the daemon has not caught up: " + std::to_string(product_pending + ads_pending) +
@@ -175,16 +176,18 @@ Result<std::int64_t> Workspace::pending(const std::string& schema, const char* s
   if (!logged) return 0;
   const std::string seq = std::string("json_extract(position, '$.") + source + ".seq')";
   // An AUTOINCREMENT table exists, so sqlite_sequence does; it has no row for a table that never had one.
-  return connection_->query_integer(
-      "SELECT CASE WHEN json_extract(position, '$.capture') IS 'scan' OR " + seq + " IS NULL THEN 0 ELSE "
-      "coalesce((SELECT max(seq) FROM " + schema + ".sqlite_sequence WHERE name = '" + kChangesTable + "'), 0) - " +
-      seq + " END FROM " + sink_ + "." + kSinkTable);
+  return connection_->query_integer("SELECT CASE WHEN json_extract(position, '$.capture') IS 'scan' OR " + seq +
+                                    " IS NULL THEN 0 ELSE "
+                                    "coalesce((SELECT max(seq) FROM " +
+                                    schema + ".sqlite_sequence WHERE name = '" + kChangesTable + "'), 0) - " + seq +
+                                    " END FROM " + sink_ + "." + kSinkTable);
 }
 
 Result<bool> Workspace::has_table(const std::string& schema, std::string_view table) {
-  ADM_ASSIGN(const std::int64_t count,
-             connection_->query_integer("SELECT count(*) FROM " + schema + ".sqlite_schema WHERE type IN ('table', 'view') "
-                                        "AND lower(name) = " + sqlite::quote_text(table)));
+  ADM_ASSIGN(const std::int64_t count, connection_->query_integer("SELECT count(*) FROM " + schema +
+                                                                  ".sqlite_schema WHERE type IN ('table', 'view') "
+                                                                  "AND lower(name) = " +
+                                                                  sqlite::quote_text(table)));
   return count > 0;
 }
 

@@ -8,7 +8,7 @@ namespace admetrics {
 class Clock {
  public:
   virtual ~Clock() = default;
-  [[nodiscard]] virtual Instant now() const = 0;             // UTC
+  [[nodiscard]] virtual Instant now() const = 0;                 // UTC
   [[nodiscard]] virtual std::int64_t steady_micros() const = 0;  // for durations only
 };
 

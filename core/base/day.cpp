@@ -7,8 +7,8 @@ namespace admetrics {
 namespace {
 
 constexpr std::int64_t kSecondsPerDay = 86'400;
-constexpr std::int64_t kFirstSecond = -719'528 * kSecondsPerDay;  // 0000-01-01
-constexpr std::int64_t kEndSecond = 2'932'897 * kSecondsPerDay;   // 10000-01-01
+constexpr std::int64_t kFirstSecond = kFirstDay.value * kSecondsPerDay;
+constexpr std::int64_t kEndSecond = (kLastDay.value + std::int64_t{1}) * kSecondsPerDay;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -58,8 +58,7 @@ Civil civil_from_day(Day day) {
   const std::int64_t z = static_cast<std::int64_t>(day.value) + 719'468;
   const std::int64_t era = (z >= 0 ? z : z - 146'096) / 146'097;
   const auto day_of_era = static_cast<unsigned>(z - era * 146'097);
-  const unsigned year_of_era =
-      (day_of_era - day_of_era / 1'460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
+  const unsigned year_of_era = (day_of_era - day_of_era / 1'460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
   const unsigned day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
   const unsigned shifted_month = (5 * day_of_year + 2) / 153;
   const unsigned month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
@@ -143,9 +142,11 @@ std::string format_timestamp(Instant instant) {
     --days;
   }
   std::array<char, 32> buffer;
-  const int length = std::snprintf(buffer.data(), buffer.size(), " %02d:%02d:%02d.%03d", static_cast<int>(rest / 3'600),
-                                   static_cast<int>(rest / 60 % 60), static_cast<int>(rest % 60), instant.nanos / 1'000'000);
-  return format_day(Day{static_cast<std::int32_t>(days)}) + std::string(buffer.data(), static_cast<std::size_t>(length));
+  const int length =
+      std::snprintf(buffer.data(), buffer.size(), " %02d:%02d:%02d.%03d", static_cast<int>(rest / 3'600),
+                    static_cast<int>(rest / 60 % 60), static_cast<int>(rest % 60), instant.nanos / 1'000'000);
+  return format_day(Day{static_cast<std::int32_t>(days)}) +
+         std::string(buffer.data(), static_cast<std::size_t>(length));
 }
 
 }  // namespace admetrics

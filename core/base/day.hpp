@@ -23,6 +23,10 @@ struct Instant {
   constexpr auto operator<=>(const Instant&) const = default;
 };
 
+/// The first and the last day that `YYYY-MM-DD` can name.
+inline constexpr Day kFirstDay{-719'528};
+inline constexpr Day kLastDay{2'932'896};
+
 Day day_from_civil(int year, unsigned month, unsigned day);
 
 /// Reads exactly `YYYY-MM-DD` with a day that exists (`metrics.md` section 8).

@@ -11,7 +11,8 @@ namespace admetrics {
 std::optional<std::int64_t> scaled_from_double(double number, int digits, std::int64_t max) {
   if (!std::isfinite(number)) return std::nullopt;
   std::array<char, 64> buffer;
-  const auto written = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number, std::chars_format::scientific);
+  const auto written =
+      std::to_chars(buffer.data(), buffer.data() + buffer.size(), number, std::chars_format::scientific);
   std::string_view text(buffer.data(), static_cast<std::size_t>(written.ptr - buffer.data()));
 
   const bool negative = text.front() == '-';

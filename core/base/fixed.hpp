@@ -17,7 +17,7 @@ inline constexpr std::int64_t kNanoUnitsPerOne = 1'000'000'000;
 /// far below what would overflow a sum over thousands of rows.
 inline constexpr std::int64_t kMoneyMicrosMax = 1'000'000'000'000'000;  // one billion dollars
 inline constexpr std::int64_t kCountMax = 1'000'000'000'000'000;
-inline constexpr std::int64_t kRateNanosMax = 1'000'000'000'000'000;    // a rate of one million
+inline constexpr std::int64_t kRateNanosMax = 1'000'000'000'000'000;  // a rate of one million
 
 /// `number` × 10^`digits` rounded half away from zero, computed on the number's shortest round-trip
 /// decimal text. Nothing when it is not finite or its size passes `max`.

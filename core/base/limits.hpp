@@ -8,23 +8,23 @@ namespace admetrics {
 /// Every bound of a queue, a batch or a list. None grows with the data.
 
 inline constexpr std::size_t kShardCountMax = 256;
-inline constexpr std::size_t kShardCountDefault = 16;      // user shards, and as many row shards
+inline constexpr std::size_t kShardCountDefault = 16;  // user shards, and as many row shards
 inline constexpr std::size_t kWorkerCountMax = 64;
 
-inline constexpr std::size_t kInboxBatchMessages = 256;    // messages that travel together
-inline constexpr std::size_t kInboxDrainBatches = 32;      // a producer that sees more waiting helps to drain
+inline constexpr std::size_t kInboxBatchMessages = 256;  // messages that travel together
+inline constexpr std::size_t kInboxDrainBatches = 32;    // a producer that sees more waiting helps to drain
 
 inline constexpr std::size_t kDirtyRowsListedMax = 65'536;  // then whole cells are marked instead of rows
-inline constexpr std::size_t kInlineUsersMax = 64;         // epochs of so few keys run on the pipeline's thread
+inline constexpr std::size_t kInlineUsersMax = 64;          // epochs of so few keys run on the pipeline's thread
 inline constexpr std::size_t kInlineCellsMax = 64;
 
-inline constexpr std::size_t kRenderChunkCells = 256;      // cells rendered and written together
-inline constexpr std::size_t kRenderChunkUsers = 65'536;   // … or as many users
+inline constexpr std::size_t kRenderChunkCells = 256;     // cells rendered and written together
+inline constexpr std::size_t kRenderChunkUsers = 65'536;  // … or as many users
 inline constexpr std::size_t kRenderChunksInFlightPerWorker = 4;
 inline constexpr std::size_t kSinkKeysListedMax = 65'536;  // a commit of more cells is not listed, but redone whole
 inline constexpr std::size_t kMetaCellsCachedMax = 100'000;
 
-inline constexpr std::int64_t kScanBytesPerUser = 512;     // what a full scan holds for a user while it runs
+inline constexpr std::int64_t kScanBytesPerUser = 512;  // what a full scan holds for a user while it runs
 inline constexpr std::size_t kScanPassesMax = 64;
 
 static_assert(kRenderChunkCells >= kInlineCellsMax, "a small epoch is one chunk");

@@ -11,20 +11,20 @@ namespace admetrics {
 /// What kind of failure happened; `daemon/pipeline` chooses the remedy by it.
 /// Never reaches disk.
 enum class Errc : std::uint8_t {
-  kUsage,         // the command line is wrong
-  kConfig,        // the configuration is wrong
-  kNotFound,      // a file, table or column is missing
-  kBusy,          // somebody else holds a lock; retry later
-  kFull,          // the disk (or a quota) is full
-  kReadOnly,      // the file or its folder cannot be written
-  kIo,            // the operating system failed a read or a write
-  kCorrupt,       // the file is not a database, or a damaged one
-  kSchema,        // a table has not the shape that is needed
-  kReplaced,      // the file under us is another one than we opened
-  kOutOfMemory,   // the memory limit would be passed
-  kInterrupted,   // asked to stop
-  kUnsupported,   // this build or this file system cannot do it
-  kInternal,      // an assumption of ours was wrong
+  kUsage,        // the command line is wrong
+  kConfig,       // the configuration is wrong
+  kNotFound,     // a file, table or column is missing
+  kBusy,         // somebody else holds a lock; retry later
+  kFull,         // the disk (or a quota) is full
+  kReadOnly,     // the file or its folder cannot be written
+  kIo,           // the operating system failed a read or a write
+  kCorrupt,      // the file is not a database, or a damaged one
+  kSchema,       // a table has not the shape that is needed
+  kReplaced,     // the file under us is another one than we opened
+  kOutOfMemory,  // the memory limit would be passed
+  kInterrupted,  // asked to stop
+  kUnsupported,  // this build or this file system cannot do it
+  kInternal,     // an assumption of ours was wrong
 };
 
 /// Short stable name of a code, for logs and metrics.
@@ -45,8 +45,8 @@ struct Error {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}        // NOLINT: implicit by design
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}    // NOLINT: implicit by design
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit by design
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit by design
 
   [[nodiscard]] bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
@@ -89,16 +89,15 @@ using Status = Result<void>;
 #define ADM_CONCAT(a, b) ADM_CONCAT_INNER(a, b)
 
 /// Returns the error of `expression` (a Status) to the caller, if it has one.
-#define ADM_TRY(expression)                                   \
-  do {                                                        \
-    if (auto adm_status = (expression); !adm_status.ok()) {   \
-      return std::move(adm_status).error();                   \
-    }                                                         \
+#define ADM_TRY(expression)                                 \
+  do {                                                      \
+    if (auto adm_status = (expression); !adm_status.ok()) { \
+      return std::move(adm_status).error();                 \
+    }                                                       \
   } while (false)
 
 /// Declares `declaration` from the value of `expression` (a Result), or returns its error.
-#define ADM_ASSIGN(declaration, expression) \
-  ADM_ASSIGN_INNER(ADM_CONCAT(adm_result_, __LINE__), declaration, expression)
+#define ADM_ASSIGN(declaration, expression) ADM_ASSIGN_INNER(ADM_CONCAT(adm_result_, __LINE__), declaration, expression)
 #define ADM_ASSIGN_INNER(temporary, declaration, expression) \
   auto temporary = (expression);                             \
   if (!temporary.ok()) {                                     \

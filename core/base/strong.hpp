@@ -16,7 +16,7 @@ struct Strong {
   constexpr auto operator<=>(const Strong&) const = default;
 };
 
-using EpochId = Strong<struct EpochIdTag, std::uint64_t>;       // counts committed epochs, from 1
+using EpochId = Strong<struct EpochIdTag, std::uint64_t>;            // counts committed epochs, from 1
 using DictionaryId = Strong<struct DictionaryIdTag, std::uint32_t>;  // a text the ledger has seen; 0 is "none"
 
 }  // namespace admetrics

@@ -38,8 +38,8 @@ std::int64_t EpochReport::rows_written() const {
   return rows;
 }
 
-Engine::Engine(const Reporting& reporting, EngineOptions options, const Clock& clock, Source& source, LedgerStore& ledger,
-               std::vector<Sink*> sinks)
+Engine::Engine(const Reporting& reporting, EngineOptions options, const Clock& clock, Source& source,
+               LedgerStore& ledger, std::vector<Sink*> sinks)
     : reporting_(&reporting),
       options_(options),
       fingerprint_(fingerprint_of(reporting)),
@@ -81,9 +81,7 @@ Status Engine::load(const std::function<void(const EpochProgress&)>& on_progress
     }
     UserShard& shard = state->users[state->user_shard_of(hash_of_user(distinct_id))];
     const UserRef user = shard.load(distinct_id, *contribution);
-    for_each_cell(*contribution, [&](CellKey cell) {
-      state->row_shard(cell).load(cell, user);
-    });
+    for_each_cell(*contribution, [&](CellKey cell) { state->row_shard(cell).load(cell, user); });
     constexpr std::int64_t kTellEvery = 65'536;
     if (++loaded % kTellEvery == 0) tell(on_progress, "load", loaded);
   }));
@@ -197,7 +195,8 @@ Status Engine::read_source(const EpochRequest& request, EpochReport& report, Epo
   tell(request.on_progress, "read");
   const bool first = header_.epoch.value == 0;
   const bool settings_changed = !first && header_.fingerprint != fingerprint_;
-  ADM_ASSIGN(input, source_->begin_epoch(first ? "" : header_.position, request.reconcile || first || settings_changed));
+  ADM_ASSIGN(input,
+             source_->begin_epoch(first ? "" : header_.position, request.reconcile || first || settings_changed));
   report.records = input.records;
   report.reconciled = input.reconcile;
   report.reason = settings_changed ? "the reporting settings changed" : input.reconcile_reason;
@@ -215,7 +214,8 @@ Status Engine::read_source(const EpochRequest& request, EpochReport& report, Epo
   };
   if (input.scan_users) {
     constexpr std::int64_t kScanShareOfMemory = 4;
-    return users_->reconcile(*source_, input.users_estimate, options_.memory_limit_bytes / kScanShareOfMemory, read_meta);
+    return users_->reconcile(*source_, input.users_estimate, options_.memory_limit_bytes / kScanShareOfMemory,
+                             read_meta);
   }
   ADM_TRY(read_meta());
   return users_->apply(*source_, input.users);
@@ -260,7 +260,8 @@ Status Engine::mark_for_audit(bool everything, const EpochRequest& request) {
   // A range is the operator's wish; what has to be audited anyway is audited whole.
   const bool whole = !everything || !keys_to_redo_.empty() || audit_needed_ || header_.fingerprint != fingerprint_;
   const auto in_range = [&](Day day) {
-    return whole || ((!request.audit_since || day >= *request.audit_since) && (!request.audit_until || day <= *request.audit_until));
+    return whole || ((!request.audit_since || day >= *request.audit_since) &&
+                     (!request.audit_until || day <= *request.audit_until));
   };
   const auto mark_key = [&](const SinkKey& key) {
     const DictionaryId id = state_->dictionary.intern(key.entity_id);
@@ -362,7 +363,8 @@ Status Engine::commit_sink(Sink& sink, const CommitHeader& header, const Plan& p
     }
     sink.rollback();
     // The commit may have happened all the same: ask.
-    if (auto at = sink.open(); at.ok() && !at->fresh && at->ledger == header.ledger && at->epoch == header.epoch) return {};
+    if (auto at = sink.open(); at.ok() && !at->fresh && at->ledger == header.ledger && at->epoch == header.epoch)
+      return {};
     if (!request.retry_sink || !request.retry_sink(sink.name(), status.error(), attempt)) return status;
   }
 }

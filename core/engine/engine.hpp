@@ -21,8 +21,8 @@ struct RejectChange;
 
 struct EngineOptions {
   std::size_t workers = 1;
-  std::size_t shards = 0;                   // 0: kShardCountDefault
-  std::int64_t memory_limit_bytes = 0;      // 0: none
+  std::size_t shards = 0;               // 0: kShardCountDefault
+  std::int64_t memory_limit_bytes = 0;  // 0: none
 };
 
 /// Where an epoch is, for people who wait.
@@ -33,9 +33,9 @@ struct EpochProgress {
 };
 
 struct EpochRequest {
-  Day as_of;               // "today" in the reporting zone
-  bool reconcile = false;  // read everything, whatever the change log says
-  bool audit = false;      // also compare every stored row, and remove rows that should not be
+  Day as_of;                       // "today" in the reporting zone
+  bool reconcile = false;          // read everything, whatever the change log says
+  bool audit = false;              // also compare every stored row, and remove rows that should not be
   std::optional<Day> audit_since;  // limits the comparison to rows of these days
   std::optional<Day> audit_until;
   const std::atomic<bool>* stop = nullptr;  // once true, the epoch is given up (kInterrupted)
@@ -50,16 +50,16 @@ struct EpochReport {
   bool committed = false;  // false: nothing was new
   bool reconciled = false;
   bool audited = false;
-  std::string reason;      // why it reconciled or audited
-  std::string warning;     // something failed that does no harm yet
+  std::string reason;   // why it reconciled or audited
+  std::string warning;  // something failed that does no harm yet
   std::uint64_t records = 0;
   std::int64_t users_read = 0;
   std::int64_t ad_days_read = 0;
   std::int64_t cells_rendered = 0;
   std::vector<SinkReceipt> receipts;  // by sink
   std::int64_t read_micros = 0;
-  std::int64_t render_micros = 0;     // rendering and writing go side by side
-  std::int64_t commit_micros = 0;     // of the sinks
+  std::int64_t render_micros = 0;  // rendering and writing go side by side
+  std::int64_t commit_micros = 0;  // of the sinks
   std::int64_t ledger_micros = 0;
   std::int64_t total_micros = 0;
 
@@ -118,10 +118,10 @@ class Engine {
   std::unique_ptr<MetaLedger> meta_;
   std::unique_ptr<UserReader> users_;
   LedgerHeader header_;
-  std::uint32_t texts_saved_ = 1;       // dictionary ids below are in the ledger
-  bool audit_needed_ = false;           // some sink holds rows that we cannot vouch for
+  std::uint32_t texts_saved_ = 1;  // dictionary ids below are in the ledger
+  bool audit_needed_ = false;      // some sink holds rows that we cannot vouch for
   std::string audit_reason_;
-  std::vector<SinkKey> keys_to_redo_;   // written by an epoch that the ledger never heard of
+  std::vector<SinkKey> keys_to_redo_;  // written by an epoch that the ledger never heard of
 };
 
 }  // namespace admetrics

@@ -70,8 +70,8 @@ Status Engine::write_cells_parallel(Sink& sink, const Plan& plan, const EpochReq
   const auto send_chunk = [&]() -> Status {
     Chunk chunk;
     chunk.number = chunks_sent;
-    for (std::size_t users = 0; next_item < plan.cells.size() && chunk.cells.size() < kRenderChunkCells &&
-                                users < kRenderChunkUsers;
+    for (std::size_t users = 0;
+         next_item < plan.cells.size() && chunk.cells.size() < kRenderChunkCells && users < kRenderChunkUsers;
          ++next_item) {
       const Plan::Item& item = plan.cells[next_item];
       users += state_->row_shard(item.cell).member_count(item.cell);
@@ -85,7 +85,8 @@ Status Engine::write_cells_parallel(Sink& sink, const Plan& plan, const EpochReq
   };
 
   while (status.ok() && (next_item < plan.cells.size() || chunks_written < chunks_sent)) {
-    if (request.stop != nullptr && request.stop->load(std::memory_order_relaxed)) {  // relaxed: a hint, seen soon enough
+    if (request.stop != nullptr &&
+        request.stop->load(std::memory_order_relaxed)) {  // relaxed: a hint, seen soon enough
       status = Error{Errc::kInterrupted, "write the epoch", sink.name(), "asked to stop"};
     }
     while (status.ok() && next_item < plan.cells.size() && chunks_sent - chunks_written < in_flight_max) {

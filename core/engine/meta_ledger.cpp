@@ -2,7 +2,6 @@
 #include "core/base/release.hpp"
 
 #include <algorithm>
-#include <limits>
 
 #include "core/base/limits.hpp"
 #include "core/engine/codec.hpp"
@@ -12,8 +11,6 @@
 namespace admetrics {
 namespace {
 
-constexpr Day kFirstDay{std::numeric_limits<std::int32_t>::min() + 1};
-constexpr Day kLastDay{std::numeric_limits<std::int32_t>::max()};
 constexpr std::string_view kMetaOwnerPrefix = "m|";
 constexpr std::string_view kUserOwnerPrefix = "u|";
 
@@ -63,7 +60,8 @@ class MetaLedger::RowCollector : public MetaRowVisitor {
   }
   void on_meta(const RawMeta& row) override {
     if (!status_.ok()) return;
-    const AdDayKey key{std::string(readable_key(row.ad_id).value_or("")), std::string(readable_key(row.date).value_or(""))};
+    const AdDayKey key{std::string(readable_key(row.ad_id).value_or("")),
+                       std::string(readable_key(row.date).value_or(""))};
     if (unreadable(key)) {
       // Rejects, all of them; in a full scan such rows do not stand together.
       meta_part_of(row, *mappings_, ledger_->dictionary_, odd_[key]);

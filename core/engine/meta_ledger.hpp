@@ -21,7 +21,8 @@ namespace admetrics {
 /// Threads: the pipeline's thread.
 class MetaLedger {
  public:
-  MetaLedger(LedgerStore& store, Dictionary& dictionary) : store_(&store), dictionary_(dictionary), texts_(&dictionary) {}
+  MetaLedger(LedgerStore& store, Dictionary& dictionary)
+      : store_(&store), dictionary_(dictionary), texts_(&dictionary) {}
 
   /// At start: what the ledger remembers.
   Status load();

@@ -102,7 +102,7 @@ struct SinkState {
   bool empty = true;  // its tables hold no row at all
   std::string ledger;
   EpochId epoch;
-  bool last_keys_known = true;  // false: the last commit was too large to list
+  bool last_keys_known = true;     // false: the last commit was too large to list
   std::vector<SinkKey> last_keys;  // what the last commit changed
 };
 

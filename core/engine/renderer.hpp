@@ -33,7 +33,7 @@ class Renderer {
   const State* state_;
   Day today_;
   int trial_length_days_;
-  std::vector<UserRef> refs_;      // reused
+  std::vector<UserRef> refs_;  // reused
   std::vector<Member> members_;
 };
 

@@ -130,9 +130,7 @@ std::size_t RowShard::member_count(CellKey key) const {
   return cell.second == kNobody ? 1 : 2;
 }
 
-void RowShard::end_epoch() {
-  dirty_.clear();
-}
+void RowShard::end_epoch() { dirty_.clear(); }
 
 std::size_t RowShard::memory_bytes() const {
   std::size_t bytes = cells_.capacity() * sizeof(Cell) + lists_.capacity() * sizeof(lists_[0]);

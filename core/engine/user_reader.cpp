@@ -29,14 +29,17 @@ class FirstError {
   Status status_;
 };
 
-std::string_view owner_of(const RawValue& distinct_id) { return readable_key(distinct_id).value_or(std::string_view()); }
+std::string_view owner_of(const RawValue& distinct_id) {
+  return readable_key(distinct_id).value_or(std::string_view());
+}
 
 }  // namespace
 
 /// One thread's tools.
 struct UserReader::Worker {
   Worker(UserReader& reader, const Reporting& reporting, State& state)
-      : folder(reporting, state.dictionary), rows(state.rows.size(), [&reader, &state](std::size_t shard, auto&& batch) {
+      : folder(reporting, state.dictionary),
+        rows(state.rows.size(), [&reader, &state](std::size_t shard, auto&& batch) {
           reader.row_inboxes_[shard]->post(std::move(batch),
                                            [&state, shard](const CellChange& c) { state.rows[shard].apply(c); });
         }) {}
@@ -164,9 +167,8 @@ void UserReader::apply_user(Worker& worker, std::string_view distinct_id, const 
                             std::vector<Reject> rejects) {
   ++worker.users_read;
   UserShard& shard = state_->users[state_->user_shard_of(hash_of_user(distinct_id))];
-  shard.apply(distinct_id, contribution_of(facts, worker.folder.dictionary()), [&](const CellChange& change) {
-    worker.rows.add(state_->row_shard_of(change.cell), change);
-  });
+  shard.apply(distinct_id, contribution_of(facts, worker.folder.dictionary()),
+              [&](const CellChange& change) { worker.rows.add(state_->row_shard_of(change.cell), change); });
   const std::uint64_t digest = digest_of(rejects);
   if (shard.note_rejects(distinct_id, digest)) {
     worker.reject_changes.push_back(RejectChange{reject_owner_of_user(distinct_id), digest, std::move(rejects)});
@@ -254,7 +256,8 @@ Status UserReader::scan_pass(Source& source, std::size_t readers, std::size_t pa
     }
     std::atomic<std::size_t> next{0};
     pool_->start([&](std::size_t index) {
-      for (std::size_t task = next.fetch_add(1); task < parts * kTables && !first_error.failed(); task = next.fetch_add(1)) {
+      for (std::size_t task = next.fetch_add(1); task < parts * kTables && !first_error.failed();
+           task = next.fetch_add(1)) {
         scan_part(worker(index), *pool_readers[index], task);
       }
     });
@@ -316,7 +319,8 @@ Status UserReader::reconcile(Source& source, std::int64_t users_estimate, std::i
   for (std::size_t i = 0; i < state_->shard_count(); ++i) scan_shards_.push_back(std::make_unique<ScanShard>());
   Status status;
   for (std::size_t pass = 0; pass < pass_count && status.ok(); ++pass) {
-    status = scan_pass(source, readers, pass, pass_count, pass == 0 ? meanwhile : [] { return Status(); });
+    status = scan_pass(
+        source, readers, pass, pass_count, pass == 0 ? meanwhile : [] { return Status(); });
   }
   scan_shards_.clear();
   return status;

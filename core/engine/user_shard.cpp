@@ -33,9 +33,7 @@ UserRef UserShard::ref(std::uint32_t slot) const {
   return UserRef{static_cast<std::uint32_t>(value)};
 }
 
-std::uint32_t UserShard::slot(UserRef user) const {
-  return static_cast<std::uint32_t>(user.value / shard_count_);
-}
+std::uint32_t UserShard::slot(UserRef user) const { return static_cast<std::uint32_t>(user.value / shard_count_); }
 
 std::string_view UserShard::text_of(const char* id) {
   std::uint32_t length;
@@ -131,8 +129,8 @@ std::string_view UserShard::distinct_id(UserRef user) const { return text_of(rec
 const UserContribution& UserShard::contribution(UserRef user) const { return record(slot(user)).contribution; }
 
 std::size_t UserShard::memory_bytes() const {
-  return blocks_.size() * kRecordsPerBlock * sizeof(Record) + places_.capacity() * sizeof(std::uint32_t) + arena_bytes_ +
-         (changed_.capacity() + free_slots_.capacity()) * sizeof(std::uint32_t);
+  return blocks_.size() * kRecordsPerBlock * sizeof(Record) + places_.capacity() * sizeof(std::uint32_t) +
+         arena_bytes_ + (changed_.capacity() + free_slots_.capacity()) * sizeof(std::uint32_t);
 }
 
 void UserShard::begin_sweep() {

@@ -137,7 +137,8 @@ void UserShard::emit_difference(UserRef user, const UserContribution& before, co
   };
   for (std::size_t i = 0; i < old_count; ++i) {
     const bool stays = contains(new_cells, new_count, old_cells[i]);
-    emit(CellChange{old_cells[i], user, stays ? CellChange::Member::kStays : CellChange::Member::kLeaves, before.values});
+    emit(CellChange{old_cells[i], user, stays ? CellChange::Member::kStays : CellChange::Member::kLeaves,
+                    before.values});
     if (stays && before.values != after.values) {
       emit(CellChange{old_cells[i], user, CellChange::Member::kStays, after.values});
     }

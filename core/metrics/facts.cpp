@@ -117,9 +117,10 @@ void FactFolder::fold_event(const RawEvent& row, EventFacts& facts, std::vector<
   };
   if (!readable_key(row.event_uuid)) return reject(RejectReason::kBadKey, "event_uuid", row.event_uuid);
   if (!readable_key(row.distinct_id)) return reject(RejectReason::kBadKey, "distinct_id", row.distinct_id);
-  const auto time =
-      row.time.kind == RawValue::Kind::kText ? parse_instant(row.time.text) : std::optional<Instant>();
-  if (!time) return reject(RejectReason::kBadTime, "event_time", row.time);
+  const auto time = row.time.kind == RawValue::Kind::kText ? parse_instant(row.time.text) : std::optional<Instant>();
+  const Day day = time ? reporting_->zone.day_of(*time, cursor_) : kNoDay;
+  // The zone may lead a readable time out of the calendar.
+  if (day < kFirstDay || day > kLastDay) return reject(RejectReason::kBadTime, "event_time", row.time);
   const auto revenue = read_money(row.revenue_usd);
   if (!revenue) return reject(RejectReason::kBadMoney, "revenue_usd", row.revenue_usd);
 
@@ -127,9 +128,9 @@ void FactFolder::fold_event(const RawEvent& row, EventFacts& facts, std::vector<
   const EventNames& names = reporting_->names;
   const bool purchase = row.name == names.initial_purchase;
   const bool conversion = row.name == names.trial_converted;
-  if (row.name == names.trial_started) one.trial_day = reporting_->zone.day_of(*time, cursor_);
+  if (row.name == names.trial_started) one.trial_day = day;
   if (purchase) {
-    one.purchase_day = reporting_->zone.day_of(*time, cursor_);
+    one.purchase_day = day;
     one.purchased_at = time;
   }
   if (conversion) one.converted_at = time;
@@ -142,8 +143,8 @@ void FactFolder::fold_event(const RawEvent& row, EventFacts& facts, std::vector<
 }
 
 void FactFolder::fold_product(const RawProduct& row, ProductFacts& facts, std::vector<Reject>& rejects) const {
-  constexpr std::array<std::string_view, 3> kRateColumns{
-      "trial_conversion_rate", "trial_converted_to_refund_rate", "initial_purchase_to_refund_rate"};
+  constexpr std::array<std::string_view, 3> kRateColumns{"trial_conversion_rate", "trial_converted_to_refund_rate",
+                                                         "initial_purchase_to_refund_rate"};
   const auto reject = [&](RejectReason reason, std::string_view column, const RawValue& value) {
     rejects.push_back(
         make_reject("user_product_metrics", std::string(row.user_product_id.text), reason, column, value));

@@ -31,8 +31,8 @@ ValueMapping ValueMapping::country(const std::vector<Row>& rows) {
 ValueMapping ValueMapping::device(const std::vector<Row>& rows) {
   ValueMapping mapping;
   if (rows.empty()) {
-    mapping.active_ = {{"iphone", "APP_STORE"},          {"ipad", "APP_STORE"},   {"android_smartphone", "PLAY_STORE"},
-                       {"android_tablet", "PLAY_STORE"}, {"desktop", "STRIPE"},   {"unknown", "STRIPE"}};
+    mapping.active_ = {{"iphone", "APP_STORE"},          {"ipad", "APP_STORE"}, {"android_smartphone", "PLAY_STORE"},
+                       {"android_tablet", "PLAY_STORE"}, {"desktop", "STRIPE"}, {"unknown", "STRIPE"}};
   } else {
     mapping.active_ = active_entries(rows);
   }
@@ -94,9 +94,8 @@ std::optional<MetaPart> meta_part_of(const RawMeta& row, const Mappings& mapping
 
 void MetaCell::apply(const MetaPart& part, Level level, int sign) {
   const auto key = std::pair(part.breakdown, part.value);
-  auto value = std::lower_bound(values.begin(), values.end(), key, [](const Value& a, const auto& b) {
-    return std::pair(a.breakdown, a.value) < b;
-  });
+  auto value = std::lower_bound(values.begin(), values.end(), key,
+                                [](const Value& a, const auto& b) { return std::pair(a.breakdown, a.value) < b; });
   if (value == values.end() || std::pair(value->breakdown, value->value) != key) {
     value = values.insert(value, Value{part.breakdown, part.value, {}});
   }
@@ -109,8 +108,8 @@ void MetaCell::apply(const MetaPart& part, Level level, int sign) {
 
   const DictionaryId name_id = part.names[index_of(level)];
   if (name_id.value == 0) return;
-  auto name = std::lower_bound(names.begin(), names.end(), name_id,
-                               [](const Name& a, DictionaryId b) { return a.name < b; });
+  auto name =
+      std::lower_bound(names.begin(), names.end(), name_id, [](const Name& a, DictionaryId b) { return a.name < b; });
   if (name == names.end() || name->name != name_id) name = names.insert(name, Name{name_id, 0});
   name->rows += sign;
   ADM_CHECK(name->rows >= 0);

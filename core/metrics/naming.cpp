@@ -8,9 +8,8 @@ namespace admetrics {
 
 void CarriedCounter::add(DictionaryId first, DictionaryId second, std::int64_t rows, Day day) {
   total_rows_ += rows;
-  const auto found = std::find_if(carried_.begin(), carried_.end(), [&](const Carried& c) {
-    return c.first == first && c.second == second;
-  });
+  const auto found = std::find_if(carried_.begin(), carried_.end(),
+                                  [&](const Carried& c) { return c.first == first && c.second == second; });
   if (found == carried_.end()) {
     carried_.push_back(Carried{first, second, rows, day, day});
     return;

@@ -6,8 +6,8 @@ namespace admetrics {
 namespace {
 
 constexpr std::int64_t kMicrosPerCent = 10'000;
-constexpr std::int64_t kRatioScale = 10'000;         // ratios are stored with four decimals
-constexpr std::int64_t kNanosPerRatioUnit = 100'000; // 1e-9 units in the fourth decimal
+constexpr std::int64_t kRatioScale = 10'000;          // ratios are stored with four decimals
+constexpr std::int64_t kNanosPerRatioUnit = 100'000;  // 1e-9 units in the fourth decimal
 
 std::int64_t cents_of(Int128 micros) { return saturate(divide_rounded(micros, kMicrosPerCent)); }
 
@@ -125,14 +125,13 @@ RowValues RowTotals::render(const MetaSums& meta, std::int64_t meta_daily_rows) 
   const std::int64_t ours = by_purchases ? purchases : trials;
   const std::int64_t theirs = by_purchases ? row[kMetaPurchases] : row[kMetaTrials];
   row[kAdjustedEstimatedRevenue] =
-      ours > 0 && theirs > 0
-          ? saturate(divide_rounded(static_cast<Int128>(row[kEstimatedRevenue]) * theirs, ours))
-          : row[kEstimatedRevenue];
+      ours > 0 && theirs > 0 ? saturate(divide_rounded(static_cast<Int128>(row[kEstimatedRevenue]) * theirs, ours))
+                             : row[kEstimatedRevenue];
   row[kProfit] = saturate(static_cast<Int128>(row[kAdjustedEstimatedRevenue]) - row[kMetaSpend]);
   row[kEstimatedRoas] = ratio(row[kAdjustedEstimatedRevenue], row[kMetaSpend]);
   constexpr std::int64_t kPercent = 100;
-  row[kTrialAccuracy] = row[kMetaTrials] == 0 ? (trials > 0 ? kPercent * kRatioScale : 0)
-                                              : ratio(trials, row[kMetaTrials], kPercent);
+  row[kTrialAccuracy] =
+      row[kMetaTrials] == 0 ? (trials > 0 ? kPercent * kRatioScale : 0) : ratio(trials, row[kMetaTrials], kPercent);
   row[kPurchaseAccuracy] = ratio(purchases, row[kMetaPurchases], kPercent);
   row[kMixpanelCostPerTrial] = cost(row[kMetaSpend], trials);
   row[kMixpanelCostPerPurchase] = cost(row[kMetaSpend], purchases);

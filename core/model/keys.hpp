@@ -32,8 +32,7 @@ struct Entity {
   std::uint32_t packed = 0;
 
   constexpr Entity() = default;
-  constexpr Entity(Level level, DictionaryId id)
-      : packed((static_cast<std::uint32_t>(level) << kIdBits) | id.value) {}
+  constexpr Entity(Level level, DictionaryId id) : packed((static_cast<std::uint32_t>(level) << kIdBits) | id.value) {}
 
   [[nodiscard]] constexpr Level level() const { return static_cast<Level>(packed >> kIdBits); }
   [[nodiscard]] constexpr DictionaryId id() const { return DictionaryId{packed & ((1U << kIdBits) - 1)}; }

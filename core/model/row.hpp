@@ -110,8 +110,8 @@ struct CellWrite {
   Level level = Level::kCampaign;
   std::string_view entity_id;  // lives as long as the dictionary
   Day day;
-  bool whole = false;  // breakdown rows that are not listed shall not exist
-  std::optional<RowValues> main;  // none: the main row shall not exist
+  bool whole = false;                      // breakdown rows that are not listed shall not exist
+  std::optional<RowValues> main;           // none: the main row shall not exist
   std::vector<BreakdownWrite> breakdowns;  // ascending by (breakdown name, value bytes)
 };
 

@@ -246,6 +246,7 @@ Status Connection::begin_read_at(const Snapshot& snapshot) {
 
 std::int64_t Connection::changes() const { return sqlite3_changes64(handle_); }
 std::int64_t Connection::last_insert_rowid() const { return sqlite3_last_insert_rowid(handle_); }
+void Connection::release_memory() { sqlite3_db_release_memory(handle_); }
 void Connection::interrupt() { sqlite3_interrupt(handle_); }
 
 std::string quote_identifier(std::string_view name) {

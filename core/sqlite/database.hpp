@@ -119,6 +119,9 @@ class Connection {
   [[nodiscard]] sqlite3* handle() const { return handle_; }
   [[nodiscard]] Error error(std::string operation) const;
 
+  /// Gives cached pages back that are not in use.
+  void release_memory();
+
   /// Stops a running statement from another thread (kInterrupted).
   void interrupt();
 

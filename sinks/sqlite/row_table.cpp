@@ -43,7 +43,8 @@ bool equals_scaled(const sqlite::Statement& row, int column, std::int64_t scaled
 Result<RowTable> RowTable::open(sqlite::Connection& database, bool main) {
   RowTable table;
   for (const ListColumn& column : list_columns()) {
-    table.columns_.push_back({main ? column.main_name : column.breakdown_name, true, static_cast<std::size_t>(column.list), 0});
+    table.columns_.push_back(
+        {main ? column.main_name : column.breakdown_name, true, static_cast<std::size_t>(column.list), 0});
   }
   for (const NumberColumn& column : number_columns()) {
     const std::string_view name = main ? column.main_name : column.breakdown_name;
@@ -68,16 +69,19 @@ Result<RowTable> RowTable::open(sqlite::Connection& database, bool main) {
 
   ADM_ASSIGN(table.select_, database.prepare("SELECT metric_id, " + join(names, ", ") + " FROM " + name + " WHERE " +
                                              join(conditions, " AND ")));
-  ADM_ASSIGN(table.insert_, database.prepare("INSERT INTO " + name + " (" + join(keys, ", ") + ", " + join(names, ", ") +
-                                             ", computed_at) VALUES (" + join(parameters, ", ") + ")"));
-  ADM_ASSIGN(table.update_,
-             database.prepare("UPDATE " + name + " SET " + join(assignments, ", ") + ", computed_at = ?" +
-                              std::to_string(names.size() + 1) + " WHERE metric_id = ?" + std::to_string(names.size() + 2)));
+  ADM_ASSIGN(table.insert_,
+             database.prepare("INSERT INTO " + name + " (" + join(keys, ", ") + ", " + join(names, ", ") +
+                              ", computed_at) VALUES (" + join(parameters, ", ") + ")"));
+  ADM_ASSIGN(table.update_, database.prepare("UPDATE " + name + " SET " + join(assignments, ", ") +
+                                             ", computed_at = ?" + std::to_string(names.size() + 1) +
+                                             " WHERE metric_id = ?" + std::to_string(names.size() + 2)));
   ADM_ASSIGN(table.delete_, database.prepare("DELETE FROM " + name + " WHERE metric_id = ?1"));
   if (!main) {
-    ADM_ASSIGN(table.select_cell_,
-               database.prepare("SELECT metric_id, breakdown_type, breakdown_value, " + join(names, ", ") + " FROM " + name +
-                                " WHERE entity_type = ?1 AND entity_id = ?2 AND date = ?3 ORDER BY breakdown_type, breakdown_value"));
+    ADM_ASSIGN(
+        table.select_cell_,
+        database.prepare(
+            "SELECT metric_id, breakdown_type, breakdown_value, " + join(names, ", ") + " FROM " + name +
+            " WHERE entity_type = ?1 AND entity_id = ?2 AND date = ?3 ORDER BY breakdown_type, breakdown_value"));
   }
   return table;
 }
@@ -85,8 +89,9 @@ Result<RowTable> RowTable::open(sqlite::Connection& database, bool main) {
 bool RowTable::equals(const sqlite::Statement& row, int first_column, const RowValues& values) const {
   int column = first_column;
   for (const Column& spec : columns_) {
-    const bool same = spec.is_list ? row.type(column) == sqlite::ColumnType::kText && row.text(column) == values.lists[spec.index]
-                                   : equals_scaled(row, column, values.numbers[spec.index], spec.digits);
+    const bool same =
+        spec.is_list ? row.type(column) == sqlite::ColumnType::kText && row.text(column) == values.lists[spec.index]
+                     : equals_scaled(row, column, values.numbers[spec.index], spec.digits);
     if (!same) return false;
     ++column;
   }
@@ -114,7 +119,8 @@ Status RowTable::insert(Key key, const RowValues& values, std::string_view compu
   return {};
 }
 
-Status RowTable::update(std::int64_t metric_id, const RowValues& values, std::string_view computed_at, SinkReceipt& receipt) {
+Status RowTable::update(std::int64_t metric_id, const RowValues& values, std::string_view computed_at,
+                        SinkReceipt& receipt) {
   bind_values(update_, 1, values);
   update_.bind(static_cast<int>(columns_.size()) + 1, computed_at);
   update_.bind(static_cast<int>(columns_.size()) + 2, metric_id);

@@ -16,7 +16,8 @@ struct Table {
 };
 
 std::vector<Table> tables() {
-  Table main{kMainTable, {"metric_id", "date", "entity_type", "entity_id", "computed_at", "trial_user_ids", "purchase_user_ids"},
+  Table main{kMainTable,
+             {"metric_id", "date", "entity_type", "entity_id", "computed_at", "trial_user_ids", "purchase_user_ids"},
              {"entity_type", "entity_id", "date"}};
   Table breakdown{kBreakdownTable,
                   {"metric_id", "entity_type", "entity_id", "date", "breakdown_type", "breakdown_value", "computed_at"},
@@ -31,7 +32,8 @@ std::vector<Table> tables() {
   }
   return {std::move(main), std::move(breakdown),
           Table{kNameTable,
-                {"entity_type", "entity_id", "canonical_name", "frequency_count", "last_seen_date", "created_at", "updated_at"},
+                {"entity_type", "entity_id", "canonical_name", "frequency_count", "last_seen_date", "created_at",
+                 "updated_at"},
                 {"entity_type", "entity_id"}},
           Table{kHierarchyTable,
                 {"ad_id", "adset_id", "campaign_id", "relationship_confidence", "first_seen_date", "last_seen_date",
@@ -74,23 +76,30 @@ std::string create_missing_sql() {
          lists_sql(false) + numbers_sql(false) +
          "  computed_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,\n"
          "  UNIQUE (entity_type, entity_id, date, breakdown_type, breakdown_value)\n);\n"
-         "CREATE INDEX IF NOT EXISTS idx_breakdown_entity_lookup ON daily_mixpanel_metrics_breakdown(entity_type, entity_id, date, breakdown_type);\n"
-         "CREATE INDEX IF NOT EXISTS idx_breakdown_type_value ON daily_mixpanel_metrics_breakdown(breakdown_type, breakdown_value, date);\n"
+         "CREATE INDEX IF NOT EXISTS idx_breakdown_entity_lookup ON daily_mixpanel_metrics_breakdown(entity_type, "
+         "entity_id, date, breakdown_type);\n"
+         "CREATE INDEX IF NOT EXISTS idx_breakdown_type_value ON daily_mixpanel_metrics_breakdown(breakdown_type, "
+         "breakdown_value, date);\n"
          "CREATE INDEX IF NOT EXISTS idx_breakdown_date_range ON daily_mixpanel_metrics_breakdown(date);\n"
          "CREATE INDEX IF NOT EXISTS idx_breakdown_computed ON daily_mixpanel_metrics_breakdown(computed_at);\n"
          "CREATE TABLE IF NOT EXISTS id_name_mapping (\n"
          "  entity_type TEXT NOT NULL,\n  entity_id TEXT NOT NULL,\n  canonical_name TEXT NOT NULL,\n"
          "  frequency_count INTEGER NOT NULL DEFAULT 0,\n  last_seen_date DATE,\n"
-         "  created_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,\n  updated_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,\n"
+         "  created_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,\n  updated_at DATETIME NOT NULL DEFAULT "
+         "CURRENT_TIMESTAMP,\n"
          "  PRIMARY KEY (entity_type, entity_id)\n);\n"
          "CREATE TABLE IF NOT EXISTS id_hierarchy_mapping (\n"
          "  ad_id TEXT NOT NULL PRIMARY KEY,\n  adset_id TEXT NOT NULL,\n  campaign_id TEXT NOT NULL,\n"
-         "  relationship_confidence DECIMAL(3,2) NOT NULL DEFAULT 1.00,\n  first_seen_date DATE,\n  last_seen_date DATE,\n"
-         "  created_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,\n  updated_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP\n);\n"
+         "  relationship_confidence DECIMAL(3,2) NOT NULL DEFAULT 1.00,\n  first_seen_date DATE,\n  last_seen_date "
+         "DATE,\n"
+         "  created_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,\n  updated_at DATETIME NOT NULL DEFAULT "
+         "CURRENT_TIMESTAMP\n);\n"
          "CREATE TABLE IF NOT EXISTS _admetrics_sink (\n"
-         "  id INTEGER PRIMARY KEY CHECK (id = 1), ledger TEXT NOT NULL, epoch INTEGER NOT NULL, position TEXT NOT NULL,\n"
+         "  id INTEGER PRIMARY KEY CHECK (id = 1), ledger TEXT NOT NULL, epoch INTEGER NOT NULL, position TEXT NOT "
+         "NULL,\n"
          "  as_of TEXT NOT NULL, committed_at TEXT NOT NULL, keys_known INTEGER NOT NULL\n);\n"
-         "CREATE TABLE IF NOT EXISTS _admetrics_sink_keys (kind INTEGER NOT NULL, level INTEGER NOT NULL, entity_id TEXT NOT NULL, day INTEGER NOT NULL);\n";
+         "CREATE TABLE IF NOT EXISTS _admetrics_sink_keys (kind INTEGER NOT NULL, level INTEGER NOT NULL, entity_id "
+         "TEXT NOT NULL, day INTEGER NOT NULL);\n";
 }
 
 Status check_shape(sqlite::Connection& database) {
@@ -110,9 +119,10 @@ Status check_shape(sqlite::Connection& database) {
     for (const std::string& column : table.columns) {
       if (!found.contains(column)) return old_shape(table.name, "column " + column + " is missing");
     }
-    ADM_ASSIGN(sqlite::Statement indexes,
-               database.prepare("SELECT il.name, lower(ii.name) FROM pragma_index_list(?1) il, pragma_index_info(il.name) ii "
-                                "WHERE il.\"unique\" AND NOT il.partial ORDER BY 1"));
+    ADM_ASSIGN(
+        sqlite::Statement indexes,
+        database.prepare("SELECT il.name, lower(ii.name) FROM pragma_index_list(?1) il, pragma_index_info(il.name) ii "
+                         "WHERE il.\"unique\" AND NOT il.partial ORDER BY 1"));
     indexes.bind(1, table.name);
     std::vector<std::pair<std::string, std::set<std::string>>> unique_keys;
     for (;;) {
@@ -123,7 +133,8 @@ Status check_shape(sqlite::Connection& database) {
       unique_keys.back().second.emplace(indexes.text(1));
     }
     const std::set<std::string> wanted(table.key.begin(), table.key.end());
-    const bool keyed = std::any_of(unique_keys.begin(), unique_keys.end(), [&](const auto& key) { return key.second == wanted; });
+    const bool keyed =
+        std::any_of(unique_keys.begin(), unique_keys.end(), [&](const auto& key) { return key.second == wanted; });
     if (!keyed) return old_shape(table.name, "its unique key is missing");
   }
   return {};

@@ -15,6 +15,11 @@ std::optional<Level> level_of(std::string_view name) {
   return std::nullopt;
 }
 
+// Pages kept while an epoch writes: indexes are written out of order, and a page that was thrown out is read again.
+constexpr const char* kUsualCache = "PRAGMA cache_size = -8192";    // 8 MiB
+constexpr const char* kLargeCache = "PRAGMA cache_size = -131072";  // 128 MiB
+constexpr std::size_t kLargeEpochCells = 10'000;
+
 }  // namespace
 
 struct SqliteSink::Statements {
@@ -40,6 +45,7 @@ Result<SinkState> SqliteSink::open() {
   breakdown_.reset();
   database_.reset();
   ADM_ASSIGN(database_, sqlite::Connection::open(options_.path, sqlite::OpenMode::kCreate, options_.busy_timeout_ms));
+  ADM_TRY(database_->execute(kUsualCache));
   ADM_TRY(create_missing());
   ADM_TRY(check_shape(*database_));
   ADM_TRY(prepare());
@@ -48,11 +54,12 @@ Result<SinkState> SqliteSink::open() {
 
 Status SqliteSink::create_missing() {
   // Looking first keeps a database that has everything free of a write.
-  ADM_ASSIGN(const std::int64_t present,
-             database_->query_integer("SELECT count(*) FROM sqlite_schema WHERE name IN ('daily_mixpanel_metrics', "
-                                      "'daily_mixpanel_metrics_breakdown', 'id_name_mapping', 'id_hierarchy_mapping', "
-                                      "'_admetrics_sink', '_admetrics_sink_keys', 'idx_breakdown_entity_lookup', "
-                                      "'idx_breakdown_type_value', 'idx_breakdown_date_range', 'idx_breakdown_computed')"));
+  ADM_ASSIGN(
+      const std::int64_t present,
+      database_->query_integer("SELECT count(*) FROM sqlite_schema WHERE name IN ('daily_mixpanel_metrics', "
+                               "'daily_mixpanel_metrics_breakdown', 'id_name_mapping', 'id_hierarchy_mapping', "
+                               "'_admetrics_sink', '_admetrics_sink_keys', 'idx_breakdown_entity_lookup', "
+                               "'idx_breakdown_type_value', 'idx_breakdown_date_range', 'idx_breakdown_computed')"));
   constexpr std::int64_t kObjects = 10;
   if (present == kObjects) return {};
   ADM_TRY(database_->begin_immediate());
@@ -72,23 +79,28 @@ Status SqliteSink::prepare() {
   auto statements = std::make_unique<Statements>();
   const std::vector<std::pair<sqlite::Statement*, const char*>> all{
       {&statements->put_state,
-       "INSERT INTO _admetrics_sink VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET ledger = ?1, epoch = ?2, "
+       "INSERT INTO _admetrics_sink VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET ledger = ?1, epoch = "
+       "?2, "
        "position = ?3, as_of = ?4, committed_at = ?5, keys_known = ?6"},
       {&statements->put_key, "INSERT INTO _admetrics_sink_keys VALUES (?1, ?2, ?3, ?4)"},
       {&statements->clear_keys, "DELETE FROM _admetrics_sink_keys"},
       {&statements->get_name,
-       "SELECT canonical_name, frequency_count, last_seen_date FROM id_name_mapping WHERE entity_type = ?1 AND entity_id = ?2"},
+       "SELECT canonical_name, frequency_count, last_seen_date FROM id_name_mapping WHERE entity_type = ?1 AND "
+       "entity_id = ?2"},
       {&statements->insert_name, "INSERT INTO id_name_mapping VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)"},
       {&statements->update_name,
-       "UPDATE id_name_mapping SET canonical_name = ?3, frequency_count = ?4, last_seen_date = ?5, updated_at = ?6 WHERE "
+       "UPDATE id_name_mapping SET canonical_name = ?3, frequency_count = ?4, last_seen_date = ?5, updated_at = ?6 "
+       "WHERE "
        "entity_type = ?1 AND entity_id = ?2"},
       {&statements->delete_name, "DELETE FROM id_name_mapping WHERE entity_type = ?1 AND entity_id = ?2"},
       {&statements->get_hierarchy,
-       "SELECT adset_id, campaign_id, relationship_confidence, first_seen_date, last_seen_date FROM id_hierarchy_mapping "
+       "SELECT adset_id, campaign_id, relationship_confidence, first_seen_date, last_seen_date FROM "
+       "id_hierarchy_mapping "
        "WHERE ad_id = ?1"},
       {&statements->insert_hierarchy, "INSERT INTO id_hierarchy_mapping VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)"},
       {&statements->update_hierarchy,
-       "UPDATE id_hierarchy_mapping SET adset_id = ?2, campaign_id = ?3, relationship_confidence = ?4, first_seen_date = ?5, "
+       "UPDATE id_hierarchy_mapping SET adset_id = ?2, campaign_id = ?3, relationship_confidence = ?4, first_seen_date "
+       "= ?5, "
        "last_seen_date = ?6, updated_at = ?7 WHERE ad_id = ?1"},
       {&statements->delete_hierarchy, "DELETE FROM id_hierarchy_mapping WHERE ad_id = ?1"},
   };
@@ -101,10 +113,11 @@ Status SqliteSink::prepare() {
 
 Result<SinkState> SqliteSink::read_state() {
   SinkState state;
-  ADM_ASSIGN(const std::int64_t rows,
-             database_->query_integer("SELECT EXISTS (SELECT 1 FROM daily_mixpanel_metrics) OR EXISTS (SELECT 1 FROM "
-                                      "daily_mixpanel_metrics_breakdown) OR EXISTS (SELECT 1 FROM id_name_mapping) OR EXISTS "
-                                      "(SELECT 1 FROM id_hierarchy_mapping)"));
+  ADM_ASSIGN(
+      const std::int64_t rows,
+      database_->query_integer("SELECT EXISTS (SELECT 1 FROM daily_mixpanel_metrics) OR EXISTS (SELECT 1 FROM "
+                               "daily_mixpanel_metrics_breakdown) OR EXISTS (SELECT 1 FROM id_name_mapping) OR EXISTS "
+                               "(SELECT 1 FROM id_hierarchy_mapping)"));
   state.empty = rows == 0;
   ADM_ASSIGN(sqlite::Statement select, database_->prepare("SELECT ledger, epoch, keys_known FROM _admetrics_sink"));
   ADM_ASSIGN(const bool row, select.step());
@@ -115,7 +128,8 @@ Result<SinkState> SqliteSink::read_state() {
   state.last_keys_known = select.integer(2) != 0;
   select.reset();
   if (!state.last_keys_known) return state;
-  ADM_ASSIGN(sqlite::Statement keys, database_->prepare("SELECT kind, level, entity_id, day FROM _admetrics_sink_keys"));
+  ADM_ASSIGN(sqlite::Statement keys,
+             database_->prepare("SELECT kind, level, entity_id, day FROM _admetrics_sink_keys"));
   for (;;) {
     ADM_ASSIGN(const bool more, keys.step());
     if (!more) return state;
@@ -133,14 +147,16 @@ Status SqliteSink::visit_keys(const std::function<void(const SinkKey&)>& visit) 
       if (!row) break;
       const auto level = level_of(select.text(0));
       const auto day = parse_day(select.text(2));
-      if (level && day && !select.text(1).empty()) visit({SinkKey::Kind::kCell, *level, std::string(select.text(1)), *day});
+      if (level && day && !select.text(1).empty())
+        visit({SinkKey::Kind::kCell, *level, std::string(select.text(1)), *day});
     }
   }
   ADM_ASSIGN(sqlite::Statement names, database_->prepare("SELECT entity_type, entity_id FROM id_name_mapping"));
   for (;;) {
     ADM_ASSIGN(const bool row, names.step());
     if (!row) break;
-    if (const auto level = level_of(names.text(0))) visit({SinkKey::Kind::kName, *level, std::string(names.text(1)), kNoDay});
+    if (const auto level = level_of(names.text(0)))
+      visit({SinkKey::Kind::kName, *level, std::string(names.text(1)), kNoDay});
   }
   ADM_ASSIGN(sqlite::Statement ads, database_->prepare("SELECT ad_id FROM id_hierarchy_mapping"));
   for (;;) {
@@ -172,6 +188,7 @@ Status SqliteSink::begin(const CommitHeader& header, bool purge_unrecognized) {
   committed_at_ = format_timestamp(header.committed_at);
   receipt_ = {};
   keys_noted_ = 0;
+  cells_written_ = 0;
   ADM_TRY(database_->begin_immediate());
   ADM_TRY(statements_->clear_keys.run());
   if (purge_unrecognized) ADM_TRY(purge());
@@ -193,6 +210,10 @@ Status SqliteSink::note_key(SinkKey::Kind kind, Level level, std::string_view en
 }
 
 Status SqliteSink::write_cells(std::span<const CellWrite> cells) {
+  if (cells_written_ < kLargeEpochCells && cells_written_ + cells.size() >= kLargeEpochCells) {
+    ADM_TRY(database_->execute(kLargeCache));
+  }
+  cells_written_ += cells.size();
   for (const CellWrite& cell : cells) {
     const std::string date = format_day(cell.day);
     const std::array<std::string_view, 3> key{name_of(cell.level), cell.entity_id, date};
@@ -231,8 +252,9 @@ Status SqliteSink::write_names(std::span<const NameWrite> names) {
     get.bind(1, level);
     get.bind(2, name.entity_id);
     ADM_ASSIGN(const bool exists, get.step());
-    const bool same = exists && name.canonical_name && get.type(0) == sqlite::ColumnType::kText && get.text(0) == *name.canonical_name &&
-                      equals_scaled(get, 1, name.frequency_count, 0) && get.text(2) == last_seen;
+    const bool same = exists && name.canonical_name && get.type(0) == sqlite::ColumnType::kText &&
+                      get.text(0) == *name.canonical_name && equals_scaled(get, 1, name.frequency_count, 0) &&
+                      get.text(2) == last_seen;
     get.reset();
     if (same || (!exists && !name.canonical_name)) {
       if (same) ++receipt_.unchanged;
@@ -263,8 +285,10 @@ Status SqliteSink::write_hierarchies(std::span<const HierarchyWrite> hierarchies
     sqlite::Statement& get = statements_->get_hierarchy;
     get.bind(1, hierarchy.ad_id);
     ADM_ASSIGN(const bool exists, get.step());
-    const bool same = exists && hierarchy.present && get.text(0) == hierarchy.adset_id && get.text(1) == hierarchy.campaign_id &&
-                      equals_scaled(get, 2, hierarchy.confidence_hundredths, 2) && get.text(3) == first_seen && get.text(4) == last_seen;
+    const bool same = exists && hierarchy.present && get.text(0) == hierarchy.adset_id &&
+                      get.text(1) == hierarchy.campaign_id &&
+                      equals_scaled(get, 2, hierarchy.confidence_hundredths, 2) && get.text(3) == first_seen &&
+                      get.text(4) == last_seen;
     get.reset();
     if (same || (!exists && !hierarchy.present)) {
       if (same) ++receipt_.unchanged;
@@ -302,6 +326,10 @@ Result<SinkReceipt> SqliteSink::commit() {
   put.bind(6, static_cast<std::int64_t>(keys_known ? 1 : 0));
   ADM_TRY(put.run());
   ADM_TRY(database_->commit());
+  if (cells_written_ >= kLargeEpochCells) {
+    ADM_TRY(database_->execute(kUsualCache));
+    database_->release_memory();
+  }
   return receipt_;
 }
 

@@ -91,7 +91,8 @@ Result<std::vector<std::vector<std::string>>> foreign_unique_keys(sqlite::Connec
     if (!row) break;
     primary_key.emplace_back(primary.text(0));
   }
-  if (primary_key.size() == 1 && std::find(keys.begin(), keys.end(), primary_key) == keys.end()) keys.push_back(primary_key);
+  if (primary_key.size() == 1 && std::find(keys.begin(), keys.end(), primary_key) == keys.end())
+    keys.push_back(primary_key);
 
   std::erase_if(keys, [&](const std::vector<std::string>& columns) {
     // An index over an expression names no column: the rest of its columns finds a superset, none finds nothing.
@@ -107,7 +108,8 @@ Result<std::vector<std::vector<std::string>>> foreign_unique_keys(sqlite::Connec
 Result<std::vector<Trigger>> triggers_for(sqlite::Connection& database, const RawTable& table) {
   std::vector<Trigger> triggers;
   const std::string on = " ON " + sqlite::quote_identifier(table.name) + " FOR EACH ROW ";
-  const auto add = [&](std::string_view suffix, std::string_view when, const std::string& condition, const std::string& body) {
+  const auto add = [&](std::string_view suffix, std::string_view when, const std::string& condition,
+                       const std::string& body) {
     Trigger trigger;
     trigger.name = std::string(kTriggerPrefix) + std::string(table.name) + '_' + std::string(suffix);
     trigger.sql = "CREATE TRIGGER " + sqlite::quote_identifier(trigger.name) + ' ' + std::string(when) + on +
@@ -138,8 +140,9 @@ Result<std::vector<Trigger>> triggers_for(sqlite::Connection& database, const Ra
 
 Result<std::map<std::string, std::string>> installed_triggers(sqlite::Connection& database) {
   std::map<std::string, std::string> installed;
-  ADM_ASSIGN(sqlite::Statement select,
-             database.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND name GLOB '_admetrics_*'"));
+  ADM_ASSIGN(
+      sqlite::Statement select,
+      database.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND name GLOB '_admetrics_*'"));
   for (;;) {
     ADM_ASSIGN(const bool row, select.step());
     if (!row) return installed;
@@ -156,9 +159,10 @@ std::uint64_t mix(std::uint64_t hash, std::string_view text) {
 /// was missed meanwhile. A VACUUM changes it too, which costs a reconciliation and nothing else.
 Result<std::string> signature_of(sqlite::Connection& database, const std::vector<const RawTable*>& tables) {
   ADM_ASSIGN(sqlite::Statement select,
-             database.prepare("SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema WHERE (type = 'table' AND name = ?1 "
-                              "COLLATE NOCASE) OR (type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE AND name GLOB '_admetrics_*') "
-                              "ORDER BY type, name"));
+             database.prepare(
+                 "SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema WHERE (type = 'table' AND name = ?1 "
+                 "COLLATE NOCASE) OR (type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE AND name GLOB '_admetrics_*') "
+                 "ORDER BY type, name"));
   std::uint64_t hash = 0xcbf29ce484222325ULL;
   for (const RawTable* table : tables) {
     select.bind(1, table->name);
@@ -182,7 +186,8 @@ Result<CaptureState> read_capture(sqlite::Connection& database, std::span<const 
   if (log_tables == 2) {
     ADM_ASSIGN(state.generation, database.query_text("SELECT generation FROM _admetrics_capture"));
     ADM_ASSIGN(state.acknowledged, database.query_integer("SELECT acknowledged FROM _admetrics_capture"));
-    ADM_ASSIGN(state.last_seq, database.query_integer("SELECT seq FROM sqlite_sequence WHERE name = '_admetrics_changes'"));
+    ADM_ASSIGN(state.last_seq,
+               database.query_integer("SELECT seq FROM sqlite_sequence WHERE name = '_admetrics_changes'"));
   }
   state.armed = !state.generation.empty();
   ADM_ASSIGN(const auto installed, installed_triggers(database));
@@ -226,10 +231,12 @@ Status arm_capture(sqlite::Connection& database, std::span<const RawTable> table
 }
 
 Status trim_log(sqlite::Connection& database, std::int64_t seq) {
-  ADM_ASSIGN(sqlite::Statement note, database.prepare("UPDATE _admetrics_capture SET acknowledged = ?1 WHERE acknowledged < ?1"));
+  ADM_ASSIGN(sqlite::Statement note,
+             database.prepare("UPDATE _admetrics_capture SET acknowledged = ?1 WHERE acknowledged < ?1"));
   ADM_ASSIGN(sqlite::Statement remove,
-             database.prepare("DELETE FROM _admetrics_changes WHERE seq IN (SELECT seq FROM _admetrics_changes WHERE seq <= ?1 "
-                              "ORDER BY seq LIMIT ?2)"));
+             database.prepare(
+                 "DELETE FROM _admetrics_changes WHERE seq IN (SELECT seq FROM _admetrics_changes WHERE seq <= ?1 "
+                 "ORDER BY seq LIMIT ?2)"));
   for (;;) {
     ADM_TRY(database.begin_immediate());
     sqlite::Transaction transaction(database);

@@ -17,11 +17,11 @@ inline constexpr std::string_view kCaptureTable = "_admetrics_capture";
 
 /// What one database's capture looks like, as of one snapshot.
 struct CaptureState {
-  std::string generation;          // of the log; drawn when the log was created. "": no log
-  std::int64_t last_seq = 0;       // the last record ever written
-  std::int64_t acknowledged = 0;   // records up to here may be gone
-  std::string signature;           // of the raw tables and our triggers: differs when something was dropped or replaced
-  bool armed = false;              // every trigger stands as it should
+  std::string generation;         // of the log; drawn when the log was created. "": no log
+  std::int64_t last_seq = 0;      // the last record ever written
+  std::int64_t acknowledged = 0;  // records up to here may be gone
+  std::string signature;          // of the raw tables and our triggers: differs when something was dropped or replaced
+  bool armed = false;             // every trigger stands as it should
 };
 
 /// Reads the state inside the connection's read transaction.

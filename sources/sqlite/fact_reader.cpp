@@ -70,8 +70,12 @@ RawEvent event_at(const sqlite::Statement& s) {
   return {value_at(s, 1), value_at(s, 2), s.text(0), value_at(s, 3), number_at(s, 4)};
 }
 RawProduct product_at(const sqlite::Statement& s) {
-  return {value_at(s, 0), value_at(s, 1),  value_at(s, 2),
-          value_at(s, 3), s.text(4),       number_at(s, 5),
+  return {value_at(s, 0),
+          value_at(s, 1),
+          value_at(s, 2),
+          value_at(s, 3),
+          s.text(4),
+          number_at(s, 5),
           {number_at(s, 6), number_at(s, 7), number_at(s, 8)}};
 }
 RawMeta meta_at(const sqlite::Statement& s, Breakdown breakdown) {
@@ -108,7 +112,8 @@ int compare_values(const RawValue& a, const RawValue& b) {
   if (rank(a) != rank(b)) return rank(a) < rank(b) ? -1 : 1;
   if (rank(a) == 1) {
     const auto number = [](const RawValue& v) {
-      return v.kind == RawValue::Kind::kInteger ? static_cast<long double>(v.integer) : static_cast<long double>(v.real);
+      return v.kind == RawValue::Kind::kInteger ? static_cast<long double>(v.integer)
+                                                : static_cast<long double>(v.real);
     };
     return number(a) < number(b) ? -1 : (number(a) > number(b) ? 1 : 0);
   }
@@ -185,7 +190,8 @@ Status SqliteFactReader::read_user(std::string_view distinct_id, UserRowVisitor&
   };
   ADM_TRY(each_row(choose(statements_->users), [&](const sqlite::Statement& s) { visitor.on_user(user_at(s)); }));
   ADM_TRY(each_row(choose(statements_->events), [&](const sqlite::Statement& s) { visitor.on_event(event_at(s)); }));
-  return each_row(choose(statements_->products), [&](const sqlite::Statement& s) { visitor.on_product(product_at(s)); });
+  return each_row(choose(statements_->products),
+                  [&](const sqlite::Statement& s) { visitor.on_product(product_at(s)); });
 }
 
 template <class OnRow>
@@ -229,8 +235,8 @@ Status SqliteFactReader::scan_events(ScanPart part, UserRowVisitor& visitor) {
 }
 
 Status SqliteFactReader::scan_products(ScanPart part, UserRowVisitor& visitor) {
-  return scan_part("user_product_metrics", std::string("SELECT ") + kProductColumns + " FROM user_product_metrics", part,
-                   [&](const sqlite::Statement& s) { visitor.on_product(product_at(s)); });
+  return scan_part("user_product_metrics", std::string("SELECT ") + kProductColumns + " FROM user_product_metrics",
+                   part, [&](const sqlite::Statement& s) { visitor.on_product(product_at(s)); });
 }
 
 Status SqliteFactReader::read_ad_day(const AdDayKey& key, MetaRowVisitor& visitor) {
@@ -295,9 +301,8 @@ Status SqliteFactReader::scan_meta(MetaRowVisitor& visitor) {
 Status SqliteFactReader::find_ad_days(Breakdown breakdown, std::string_view raw,
                                       const std::function<void(AdDayKey)>& visit) {
   const std::string column(name_of(breakdown));
-  ADM_ASSIGN(sqlite::Statement select,
-             ads_->prepare("SELECT DISTINCT ad_id, date FROM ad_performance_daily_" + column + " WHERE " + column +
-                           " COLLATE BINARY = ?1"));
+  ADM_ASSIGN(sqlite::Statement select, ads_->prepare("SELECT DISTINCT ad_id, date FROM ad_performance_daily_" + column +
+                                                     " WHERE " + column + " COLLATE BINARY = ?1"));
   select.bind(1, raw);
   return each_row(select, [&](const sqlite::Statement& s) {
     AdDayKey key;

@@ -18,7 +18,8 @@ namespace admetrics::source {
 class FileWatcher {
  public:
   /// Calls `on_write` on the io_context's thread. Watches the files' folders, because logs come and go.
-  static Result<std::unique_ptr<FileWatcher>> create(boost::asio::io_context& io, const std::vector<std::string>& databases,
+  static Result<std::unique_ptr<FileWatcher>> create(boost::asio::io_context& io,
+                                                     const std::vector<std::string>& databases,
                                                      std::function<void()> on_write);
   ~FileWatcher();
 

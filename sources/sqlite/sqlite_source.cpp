@@ -32,7 +32,8 @@ Status refuse_network_file_system(const std::string& path) {
   constexpr std::array<std::uint32_t, 5> kNetwork{0x6969U, 0x517BU, 0xFF534D42U, 0xFE534D42U, 0x01021997U};
   if (std::find(kNetwork.begin(), kNetwork.end(), static_cast<std::uint32_t>(info.f_type)) == kNetwork.end()) return {};
   return Error{Errc::kUnsupported, "open the source", path,
-               "it lies on a network file system, where SQLite's locks do not hold; run the daemon on the host that has the file"};
+               "it lies on a network file system, where SQLite's locks do not hold; run the daemon on the host that "
+               "has the file"};
 }
 
 /// About how many rows a table has, without counting them where that would take long.
@@ -95,7 +96,8 @@ struct SqliteSource::SidePosition {
       std::string_view generation;
       std::string_view signature;
       std::string_view file;
-      if (part["generation"].get(generation) != simdjson::SUCCESS || part["seq"].get(sides[side].seq) != simdjson::SUCCESS ||
+      if (part["generation"].get(generation) != simdjson::SUCCESS ||
+          part["seq"].get(sides[side].seq) != simdjson::SUCCESS ||
           part["signature"].get(signature) != simdjson::SUCCESS || part["file"].get(file) != simdjson::SUCCESS) {
         return std::nullopt;
       }
@@ -151,15 +153,18 @@ Status SqliteSource::ensure_open() {
     database->file = file_identity(path);
     ADM_ASSIGN(database->watch, sqlite::Connection::open(path, sqlite::OpenMode::kReadOnly, options_.busy_timeout_ms));
     if (options_.triggers) {
-      ADM_ASSIGN(database->writer, sqlite::Connection::open(path, sqlite::OpenMode::kReadWrite, options_.busy_timeout_ms));
+      ADM_ASSIGN(database->writer,
+                 sqlite::Connection::open(path, sqlite::OpenMode::kReadWrite, options_.busy_timeout_ms));
     }
     ADM_ASSIGN(database->schema_version, database->watch->prepare("PRAGMA schema_version"));
     ADM_ASSIGN(database->data_version, database->watch->prepare("PRAGMA data_version"));
     databases_[side] = std::move(database);
   }
   if (readers_.empty()) {
-    ADM_ASSIGN(auto product, sqlite::Connection::open(options_.product_db, sqlite::OpenMode::kReadOnly, options_.busy_timeout_ms));
-    ADM_ASSIGN(auto ads, sqlite::Connection::open(options_.ads_db, sqlite::OpenMode::kReadOnly, options_.busy_timeout_ms));
+    ADM_ASSIGN(auto product,
+               sqlite::Connection::open(options_.product_db, sqlite::OpenMode::kReadOnly, options_.busy_timeout_ms));
+    ADM_ASSIGN(auto ads,
+               sqlite::Connection::open(options_.ads_db, sqlite::OpenMode::kReadOnly, options_.busy_timeout_ms));
     readers_.push_back(std::make_unique<SqliteFactReader>(std::move(product), std::move(ads), options_.stop));
   }
   return {};
@@ -193,7 +198,8 @@ Result<FactReader*> SqliteSource::reader(std::size_t index) {
     snapshots_[kProduct] = std::move(snapshot).value();
   }
   while (readers_.size() <= index) {
-    ADM_ASSIGN(auto product, sqlite::Connection::open(options_.product_db, sqlite::OpenMode::kReadOnly, options_.busy_timeout_ms));
+    ADM_ASSIGN(auto product,
+               sqlite::Connection::open(options_.product_db, sqlite::OpenMode::kReadOnly, options_.busy_timeout_ms));
     readers_.push_back(std::make_unique<SqliteFactReader>(std::move(product), nullptr, options_.stop));
   }
   if (std::find(joined_readers_.begin(), joined_readers_.end(), index) == joined_readers_.end()) {
@@ -286,8 +292,10 @@ Result<EpochInput> SqliteSource::begin_epoch(const std::string& position, bool r
     const std::string& path = path_of(side);
     if (then.generation != now[side].generation) must_reconcile("the change log of " + path + " is another one");
     if (then.seq > now[side].seq) must_reconcile(path + " was set back, as by a restored backup");
-    if (then.seq < states[side].acknowledged) must_reconcile("change records of " + path + " were taken by someone else");
-    if (then.signature != now[side].signature) must_reconcile("a table of " + path + " was dropped, replaced or altered");
+    if (then.seq < states[side].acknowledged)
+      must_reconcile("change records of " + path + " were taken by someone else");
+    if (then.signature != now[side].signature)
+      must_reconcile("a table of " + path + " was dropped, replaced or altered");
     if (then.file != now[side].file) must_reconcile(path + " is another file");
   }
   if (!options_.triggers && before && !reconcile) {
@@ -351,7 +359,8 @@ Status SqliteSource::read_changes(Side side, std::int64_t from_seq, std::int64_t
   }
   ADM_ASSIGN(const std::int64_t daily_rows, estimate_rows(reader.ads(), "ad_performance_daily"));
   constexpr std::int64_t kMetaRowsPerDailyRow = 8;
-  const std::int64_t lookups_max = (daily_rows * kMetaRowsPerDailyRow * kScanRowNanos + kScanFixedNanos) / kLookupAdDayNanos;
+  const std::int64_t lookups_max =
+      (daily_rows * kMetaRowsPerDailyRow * kScanRowNanos + kScanFixedNanos) / kLookupAdDayNanos;
   ADM_ASSIGN(sqlite::Statement select,
              reader.ads().prepare("SELECT DISTINCT key1, key2 FROM _admetrics_changes WHERE seq > ?1"));
   select.bind(1, from_seq);
@@ -375,13 +384,14 @@ Result<Mappings> SqliteSource::read_mappings() {
   const auto read = [&](const char* table, const char* from, const char* to) -> Result<std::vector<ValueMapping::Row>> {
     std::vector<ValueMapping::Row> rows;
     ADM_ASSIGN(const std::int64_t exists,
-               product.query_integer(std::string("SELECT count(*) FROM sqlite_schema WHERE name = ") + sqlite::quote_text(table)));
+               product.query_integer(std::string("SELECT count(*) FROM sqlite_schema WHERE name = ") +
+                                     sqlite::quote_text(table)));
     if (exists == 0) return rows;
     // A flag is true when it is a non-zero number (metrics.md section 2).
     ADM_ASSIGN(sqlite::Statement select,
                product.prepare(std::string("SELECT ") + from + ", " + to +
-                               ", typeof(is_active) IN ('integer', 'real') AND is_active <> 0 FROM " + table + " WHERE " + from +
-                               " IS NOT NULL ORDER BY 1, 2"));
+                               ", typeof(is_active) IN ('integer', 'real') AND is_active <> 0 FROM " + table +
+                               " WHERE " + from + " IS NOT NULL ORDER BY 1, 2"));
     for (;;) {
       ADM_ASSIGN(const bool row, select.step());
       if (!row) return rows;

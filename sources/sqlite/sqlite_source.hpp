@@ -17,7 +17,7 @@ namespace admetrics::source {
 struct SqliteSourceOptions {
   std::string product_db;
   std::string ads_db;
-  bool triggers = true;         // false: "scan", which never writes to the source
+  bool triggers = true;  // false: "scan", which never writes to the source
   int busy_timeout_ms = 5'000;
   const std::atomic<bool>* stop = nullptr;  // once true, long reads end with kInterrupted
 };
@@ -69,7 +69,7 @@ class SqliteSource : public Source {
   bool snapshot_open_ = false;
   std::vector<std::size_t> joined_readers_;
   std::optional<Mappings> mappings_;  // as of the last epoch begun; none: not read since the source was opened
-  bool rearmed_ = false;          // capture was repaired since the last epoch that was taken
+  bool rearmed_ = false;              // capture was repaired since the last epoch that was taken
   std::string rearmed_reason_;
 };
 

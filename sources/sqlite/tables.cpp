@@ -12,9 +12,15 @@ constexpr std::array<Columns, 1> kUserKey{"distinct_id"};
 constexpr std::array<Columns, 7> kUserColumns{"distinct_id", "abi_campaign_id", "abi_ad_set_id",      "abi_ad_id",
                                               "country",     "region",          "has_abi_attribution"};
 constexpr std::array<Columns, 5> kEventColumns{"event_uuid", "event_name", "distinct_id", "event_time", "revenue_usd"};
-constexpr std::array<Columns, 9> kProductColumns{
-    "user_product_id",       "distinct_id",   "product_id", "credited_date", "store", "current_value",
-    "trial_conversion_rate", "trial_converted_to_refund_rate", "initial_purchase_to_refund_rate"};
+constexpr std::array<Columns, 9> kProductColumns{"user_product_id",
+                                                 "distinct_id",
+                                                 "product_id",
+                                                 "credited_date",
+                                                 "store",
+                                                 "current_value",
+                                                 "trial_conversion_rate",
+                                                 "trial_converted_to_refund_rate",
+                                                 "initial_purchase_to_refund_rate"};
 constexpr std::array<Columns, 1> kCountryKey{"meta_country_name"};
 constexpr std::array<Columns, 3> kCountryColumns{"meta_country_name", "mixpanel_country_code", "is_active"};
 constexpr std::array<Columns, 1> kDeviceKey{"meta_device_type"};
@@ -32,8 +38,9 @@ constexpr std::array<RawTable, 6> kProductTables{{
 }};
 
 constexpr std::array<Columns, 2> kAdDayKey{"ad_id", "date"};
-constexpr std::array<Columns, 12> kDailyColumns{"ad_id",         "date",  "adset_id",    "campaign_id", "ad_name",     "adset_name",
-                                                "campaign_name", "spend", "impressions", "clicks",      "meta_trials", "meta_purchases"};
+constexpr std::array<Columns, 12> kDailyColumns{"ad_id",       "date",       "adset_id",      "campaign_id",
+                                                "ad_name",     "adset_name", "campaign_name", "spend",
+                                                "impressions", "clicks",     "meta_trials",   "meta_purchases"};
 
 constexpr std::array<Columns, 13> with(Columns breakdown) {
   std::array<Columns, 13> columns{};

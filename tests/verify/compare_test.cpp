@@ -29,7 +29,8 @@ class Verify : public VerifyTest {
 
   /// Replaces the sink's table by one with plain columns and no constraints, where any wrong value fits.
   void loosen(const std::string& table) {
-    run(*sink_, "CREATE TABLE loose AS SELECT * FROM " + table + "; DROP TABLE " + table + "; ALTER TABLE loose RENAME TO " + table);
+    run(*sink_, "CREATE TABLE loose AS SELECT * FROM " + table + "; DROP TABLE " + table +
+                    "; ALTER TABLE loose RENAME TO " + table);
   }
 
   std::vector<std::string> columns_of(const std::string& table) {
@@ -45,10 +46,11 @@ class Verify : public VerifyTest {
     run(source, "DELETE FROM _admetrics_changes");  // acknowledged records are gone; the numbers go on
   }
   void record(int product_seq, int ads_seq, const std::string& capture = "triggers") {
-    run(*sink_, "DROP TABLE IF EXISTS _admetrics_sink; CREATE TABLE _admetrics_sink(position TEXT, as_of TEXT, epoch INTEGER);"
-                "INSERT INTO _admetrics_sink VALUES ('{\"product\":{\"generation\":\"g\",\"seq\":" + std::to_string(product_seq) +
-                "},\"ads\":{\"generation\":\"g\",\"seq\":" + std::to_string(ads_seq) + "},\"capture\":\"" + capture +
-                "\"}', '2026-01-20', 12)");
+    run(*sink_,
+        "DROP TABLE IF EXISTS _admetrics_sink; CREATE TABLE _admetrics_sink(position TEXT, as_of TEXT, epoch INTEGER);"
+        "INSERT INTO _admetrics_sink VALUES ('{\"product\":{\"generation\":\"g\",\"seq\":" +
+            std::to_string(product_seq) + "},\"ads\":{\"generation\":\"g\",\"seq\":" + std::to_string(ads_seq) +
+            "},\"capture\":\"" + capture + "\"}', '2026-01-20', 12)");
   }
 };
 
@@ -64,7 +66,8 @@ TEST_F(Verify, EqualIsEqual) {
 
 TEST_F(Verify, AWrongValueInAnyColumnIsFound) {
   const std::set<std::string> keys{"entity_type", "entity_id", "date", "breakdown_type", "breakdown_value", "ad_id"};
-  for (const std::string table : {"daily_mixpanel_metrics", "daily_mixpanel_metrics_breakdown", "id_name_mapping", "id_hierarchy_mapping"}) {
+  for (const std::string table :
+       {"daily_mixpanel_metrics", "daily_mixpanel_metrics_breakdown", "id_name_mapping", "id_hierarchy_mapping"}) {
     loosen(table);
     int planted = 0;
     for (const std::string& column : columns_of(table)) {
@@ -72,9 +75,11 @@ TEST_F(Verify, AWrongValueInAnyColumnIsFound) {
       const std::string place = " WHERE rowid = (SELECT min(rowid) FROM " + table + ")";
       run(*sink_, "CREATE TABLE kept AS SELECT " + column + " AS value FROM " + table + place);
       const bool bookkeeping = std::find(kBookkeeping.begin(), kBookkeeping.end(), column) != kBookkeeping.end();
-      for (const std::string& wrong : {"typeof(" + column + ")", std::string("NULL"), column + " || ''", "CAST(" + column + " AS BLOB)"}) {
+      for (const std::string& wrong :
+           {"typeof(" + column + ")", std::string("NULL"), column + " || ''", "CAST(" + column + " AS BLOB)"}) {
         // A text stays what it is when nothing is appended to it.
-        if (wrong == column + " || ''" && sink_->query_text("SELECT typeof(value) FROM kept").value() == "text") continue;
+        if (wrong == column + " || ''" && sink_->query_text("SELECT typeof(value) FROM kept").value() == "text")
+          continue;
         run(*sink_, "UPDATE " + table + " SET " + column + " = " + wrong + place);
         const VerifyReport report = verify_now();
         if (bookkeeping) {
@@ -97,7 +102,9 @@ TEST_F(Verify, AWrongValueInAnyColumnIsFound) {
 }
 
 TEST_F(Verify, TheLastBitOfANumberCounts) {
-  run(*sink_, "UPDATE daily_mixpanel_metrics SET meta_spend = meta_spend + 1e-14 WHERE entity_type = 'ad' AND date = '2026-01-03'");
+  run(*sink_,
+      "UPDATE daily_mixpanel_metrics SET meta_spend = meta_spend + 1e-14 WHERE entity_type = 'ad' AND date = "
+      "'2026-01-03'");
   const VerifyReport report = verify_now();
   ASSERT_EQ(report.difference_count, 1U);
   EXPECT_EQ(report.differences[0].column, "meta_spend");
@@ -109,13 +116,16 @@ TEST_F(Verify, TheLastBitOfANumberCounts) {
 }
 
 TEST_F(Verify, MissingAndExtraRows) {
-  run(*sink_, "DELETE FROM daily_mixpanel_metrics WHERE entity_id = 's1' AND date = '2026-01-04';"
-              "DELETE FROM id_hierarchy_mapping;"
-              "INSERT INTO daily_mixpanel_metrics_breakdown SELECT NULL, entity_type, entity_id, date, breakdown_type, 'ZZ', "
-              "mixpanel_trial_count, trial_user_ids, mixpanel_purchase_count, purchase_user_ids, meta_spend, meta_impressions, meta_clicks, "
-              "meta_trial_count, meta_purchase_count, post_trial_user_ids, converted_user_ids, trial_refund_user_ids, purchase_refund_user_ids, "
-              "0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0, '' FROM daily_mixpanel_metrics_breakdown "
-              "WHERE entity_type = 'ad' AND date = '2026-01-03' AND breakdown_type = 'country'");
+  run(*sink_,
+      "DELETE FROM daily_mixpanel_metrics WHERE entity_id = 's1' AND date = '2026-01-04';"
+      "DELETE FROM id_hierarchy_mapping;"
+      "INSERT INTO daily_mixpanel_metrics_breakdown SELECT NULL, entity_type, entity_id, date, breakdown_type, 'ZZ', "
+      "mixpanel_trial_count, trial_user_ids, mixpanel_purchase_count, purchase_user_ids, meta_spend, meta_impressions, "
+      "meta_clicks, "
+      "meta_trial_count, meta_purchase_count, post_trial_user_ids, converted_user_ids, trial_refund_user_ids, "
+      "purchase_refund_user_ids, "
+      "0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0, '' FROM daily_mixpanel_metrics_breakdown "
+      "WHERE entity_type = 'ad' AND date = '2026-01-03' AND breakdown_type = 'country'");
   const VerifyReport report = verify_now();
   ASSERT_EQ(report.difference_count, 3U) << to_text(report);
   EXPECT_EQ(report.differences[0].kind, DifferenceKind::kMissingRow);
@@ -131,8 +141,11 @@ TEST_F(Verify, MissingAndExtraRows) {
 
 TEST_F(Verify, RowsThatAreThereTwiceOrHaveNoKey) {
   loosen("daily_mixpanel_metrics");
-  run(*sink_, "INSERT INTO daily_mixpanel_metrics SELECT * FROM daily_mixpanel_metrics WHERE entity_id = 'c1' AND date = '2026-01-03';"
-              "INSERT INTO daily_mixpanel_metrics(entity_type, entity_id, date) VALUES ('ad', x'6131', '2026-01-03'), ('ad', NULL, '2026-01-03'), (1, 2, 3)");
+  run(*sink_,
+      "INSERT INTO daily_mixpanel_metrics SELECT * FROM daily_mixpanel_metrics WHERE entity_id = 'c1' AND date = "
+      "'2026-01-03';"
+      "INSERT INTO daily_mixpanel_metrics(entity_type, entity_id, date) VALUES ('ad', x'6131', '2026-01-03'), ('ad', "
+      "NULL, '2026-01-03'), (1, 2, 3)");
   const VerifyReport report = verify_now();
   EXPECT_EQ(report.tables[0].rows_extra, 4U) << to_text(report);
   EXPECT_EQ(report.tables[0].rows_equal, 6U);
@@ -219,7 +232,8 @@ TEST_F(Verify, ComparesTheSinkInTheProductDatabaseItself) {
   // The usual arrangement: one file, write-ahead log, somebody else has it open.
   run(*product_, "PRAGMA journal_mode=WAL");
   run(*product_, "ATTACH '" + path("sink.db") + "' AS s");
-  for (const char* table : {"daily_mixpanel_metrics", "daily_mixpanel_metrics_breakdown", "id_name_mapping", "id_hierarchy_mapping"}) {
+  for (const char* table :
+       {"daily_mixpanel_metrics", "daily_mixpanel_metrics_breakdown", "id_name_mapping", "id_hierarchy_mapping"}) {
     run(*product_, std::string("CREATE TABLE ") + table + " AS SELECT * FROM s." + table);
   }
   run(*product_, "DETACH s");
@@ -234,7 +248,8 @@ TEST_F(Verify, NamesWhatIsMissing) {
   auto refused = verify(options());
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, Errc::kSchema);
-  EXPECT_NE(refused.error().line().find("ad_performance_daily_region has no column clicks"), std::string::npos) << refused.error().line();
+  EXPECT_NE(refused.error().line().find("ad_performance_daily_region has no column clicks"), std::string::npos)
+      << refused.error().line();
 
   ads_sql("DROP TABLE ad_performance_daily_region");
   EXPECT_NE(verify(options()).error().line().find("no table ad_performance_daily_region"), std::string::npos);
@@ -260,17 +275,22 @@ TEST_F(Verify, PathsMayHoldAnything) {
 TEST_F(Verify, NotesWhatIsMissingButMayBe) {
   std::string notes;
   for (const std::string& note : verify_now().notes) notes += note + "\n";
-  for (const char* table : {"meta_country_mapping is absent", "meta_device_mapping is absent", "processed_event_days is absent"}) {
+  for (const char* table :
+       {"meta_country_mapping is absent", "meta_device_mapping is absent", "processed_event_days is absent"}) {
     EXPECT_NE(notes.find(table), std::string::npos) << notes;
   }
 }
 
 TEST_F(Verify, SaysThatADayIsTornWhenRowsDiffer) {
-  product_sql("CREATE TABLE processed_event_days(date_day DATE PRIMARY KEY, status TEXT); INSERT INTO processed_event_days VALUES"
-              " ('2026-01-03', 'complete'), ('2026-01-04', 'complete')");
+  product_sql(
+      "CREATE TABLE processed_event_days(date_day DATE PRIMARY KEY, status TEXT); INSERT INTO processed_event_days "
+      "VALUES"
+      " ('2026-01-03', 'complete'), ('2026-01-04', 'complete')");
   run(*sink_, "UPDATE daily_mixpanel_metrics SET trial_users_count = 9");
   const auto last_note = [&] { return verify_now().notes.back(); };
-  EXPECT_EQ(last_note(), "1 event day(s), from 2026-01-05 to 2026-01-05, are not in processed_event_days: changes of their users may be held back");
+  EXPECT_EQ(last_note(),
+            "1 event day(s), from 2026-01-05 to 2026-01-05, are not in processed_event_days: changes of their users "
+            "may be held back");
 }
 
 TEST_F(Verify, LongListsAreShownAroundTheFirstDifference) {
@@ -280,7 +300,9 @@ TEST_F(Verify, LongListsAreShownAroundTheFirstDifference) {
     trial("user" + std::to_string(i), "2026-01-06T10:00Z");
   }
   recompute();
-  run(*sink_, "UPDATE daily_mixpanel_metrics SET trial_users_list = replace(trial_users_list, 'user300', 'nobody') WHERE entity_type = 'ad'");
+  run(*sink_,
+      "UPDATE daily_mixpanel_metrics SET trial_users_list = replace(trial_users_list, 'user300', 'nobody') WHERE "
+      "entity_type = 'ad'");
   const VerifyReport report = verify_now();
   // The virtual column repeats the list and is not told twice.
   ASSERT_EQ(report.difference_count, 1U) << to_text(report);
@@ -290,14 +312,18 @@ TEST_F(Verify, LongListsAreShownAroundTheFirstDifference) {
 }
 
 TEST_F(Verify, ReportsAsTextAndJson) {
-  run(*sink_, "UPDATE daily_mixpanel_metrics SET meta_spend = 5 WHERE entity_type = 'ad' AND date = '2026-01-03';"
-              "INSERT INTO id_hierarchy_mapping(ad_id, adset_id, campaign_id, relationship_confidence, first_seen_date, last_seen_date)"
-              " VALUES (CAST(x'ff0a22' AS TEXT), '', '', 0, '', '')");
+  run(*sink_,
+      "UPDATE daily_mixpanel_metrics SET meta_spend = 5 WHERE entity_type = 'ad' AND date = '2026-01-03';"
+      "INSERT INTO id_hierarchy_mapping(ad_id, adset_id, campaign_id, relationship_confidence, first_seen_date, "
+      "last_seen_date)"
+      " VALUES (CAST(x'ff0a22' AS TEXT), '', '', 0, '', '')");
   record(0, 0);
   const VerifyReport report = verify_now();
   const std::string text = to_text(report);
   EXPECT_NE(text.find("2 differences, as of 2026-01-20, epoch 12\n"), std::string::npos) << text;
-  EXPECT_NE(text.find("daily_mixpanel_metrics  ad a1 2026-01-03  meta_spend: expected 12.34, stored 5\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("daily_mixpanel_metrics  ad a1 2026-01-03  meta_spend: expected 12.34, stored 5\n"),
+            std::string::npos)
+      << text;
   EXPECT_NE(text.find("id_hierarchy_mapping  \\xff\\x0a\"  should not exist\n"), std::string::npos) << text;
 
   const boost::json::value parsed = boost::json::parse(to_json(report));

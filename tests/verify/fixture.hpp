@@ -25,9 +25,11 @@ class VerifyTest : public testing::Test {
     product_ = open("product.db");
     ads_ = open("ads.db");
     run(*product_,
-        "CREATE TABLE mixpanel_user(distinct_id TEXT PRIMARY KEY, abi_ad_id TEXT, abi_campaign_id TEXT, abi_ad_set_id TEXT,"
+        "CREATE TABLE mixpanel_user(distinct_id TEXT PRIMARY KEY, abi_ad_id TEXT, abi_campaign_id TEXT, abi_ad_set_id "
+        "TEXT,"
         "  country TEXT, region TEXT, has_abi_attribution BOOLEAN);"
-        "CREATE TABLE mixpanel_event(event_uuid TEXT PRIMARY KEY, event_name TEXT, distinct_id TEXT, event_time DATETIME,"
+        "CREATE TABLE mixpanel_event(event_uuid TEXT PRIMARY KEY, event_name TEXT, distinct_id TEXT, event_time "
+        "DATETIME,"
         "  revenue_usd DECIMAL(10,2));"
         "CREATE TABLE user_product_metrics(user_product_id INTEGER PRIMARY KEY, distinct_id TEXT, product_id TEXT,"
         "  credited_date DATE, store TEXT, current_value DECIMAL(10,2), trial_conversion_rate DECIMAL(5,4),"
@@ -38,7 +40,8 @@ class VerifyTest : public testing::Test {
       const std::string column = kind.empty() ? "" : kind + " TEXT, ";
       run(*ads_, "CREATE TABLE ad_performance_daily" + suffix + "(ad_id TEXT, date DATE, " + column +
                      "adset_id TEXT, campaign_id TEXT, ad_name TEXT, adset_name TEXT, campaign_name TEXT,"
-                     " spend DECIMAL(10,2), impressions INTEGER, clicks INTEGER, meta_trials INTEGER, meta_purchases INTEGER)");
+                     " spend DECIMAL(10,2), impressions INTEGER, clicks INTEGER, meta_trials INTEGER, meta_purchases "
+                     "INTEGER)");
     }
   }
 
@@ -68,19 +71,21 @@ class VerifyTest : public testing::Test {
   // Arguments are SQL, so that a test can write any type of value.
   void user(const std::string& id, const std::string& ad = "'a1'", const std::string& country = "'US'",
             const std::string& region = "'CA'", const std::string& attributed = "1") {
-    product_sql("INSERT INTO mixpanel_user VALUES ('" + id + "', " + ad + ", 'c1', 's1', " + country + ", " + region + ", " +
-                attributed + ")");
+    product_sql("INSERT INTO mixpanel_user VALUES ('" + id + "', " + ad + ", 'c1', 's1', " + country + ", " + region +
+                ", " + attributed + ")");
   }
-  void event(const std::string& user, const std::string& name, const std::string& time, const std::string& revenue = "NULL") {
-    product_sql("INSERT INTO mixpanel_event VALUES ('e" + std::to_string(++events_) + "', '" + name + "', '" + user + "', '" +
-                time + "', " + revenue + ")");
+  void event(const std::string& user, const std::string& name, const std::string& time,
+             const std::string& revenue = "NULL") {
+    product_sql("INSERT INTO mixpanel_event VALUES ('e" + std::to_string(++events_) + "', '" + name + "', '" + user +
+                "', '" + time + "', " + revenue + ")");
   }
   void trial(const std::string& user, const std::string& time) { event(user, "RC Trial started", time); }
-  void product(const std::string& user, const std::string& product, const std::string& credited, const std::string& store,
-               const std::string& value, const std::string& rates = "NULL, NULL, NULL") {
-    product_sql("INSERT INTO user_product_metrics(distinct_id, product_id, credited_date, store, current_value,"
-                " trial_conversion_rate, trial_converted_to_refund_rate, initial_purchase_to_refund_rate) VALUES ('" +
-                user + "', " + product + ", " + credited + ", " + store + ", " + value + ", " + rates + ")");
+  void product(const std::string& user, const std::string& product, const std::string& credited,
+               const std::string& store, const std::string& value, const std::string& rates = "NULL, NULL, NULL") {
+    product_sql(
+        "INSERT INTO user_product_metrics(distinct_id, product_id, credited_date, store, current_value,"
+        " trial_conversion_rate, trial_converted_to_refund_rate, initial_purchase_to_refund_rate) VALUES ('" +
+        user + "', " + product + ", " + credited + ", " + store + ", " + value + ", " + rates + ")");
   }
   /// `numbers`: spend, impressions, clicks, trials, purchases.
   void meta(const std::string& day, const std::string& numbers, const std::string& ad = "'a1'",
@@ -140,8 +145,9 @@ class VerifyTest : public testing::Test {
     return row("daily_mixpanel_metrics", "entity_id = '" + id + "' AND date = '" + day + "'");
   }
   Row breakdown_row(const std::string& id, const std::string& day, const std::string& type, const std::string& value) {
-    return row("daily_mixpanel_metrics_breakdown", "entity_id = '" + id + "' AND date = '" + day + "' AND breakdown_type = '" +
-                                                       type + "' AND breakdown_value = '" + value + "'");
+    return row("daily_mixpanel_metrics_breakdown", "entity_id = '" + id + "' AND date = '" + day +
+                                                       "' AND breakdown_type = '" + type + "' AND breakdown_value = '" +
+                                                       value + "'");
   }
   std::int64_t count(const std::string& table, const std::string& condition = "true") {
     return sink_->query_integer("SELECT count(*) FROM " + table + " WHERE " + condition).value();
