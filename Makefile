@@ -22,7 +22,7 @@ setup:  ## install the packages that are missing, fetch SQLite
 
 build: setup  ## the release binary; its path is the last line printed
 	@cmake --preset release --log-level=WARNING
-	@cmake --build --preset release -j $(JOBS)
+	@cmake --build --preset release -j $(JOBS) --target admetricsd
 	@echo $(BINARY)
 
 demo: build  ## sample source, live writer, daemon, verification: see it work
@@ -46,7 +46,7 @@ format:  ## rewrite our sources with clang-format
 
 install: build  ## install to $(DESTDIR)$(PREFIX): binary, service unit, configuration
 	@cmake --preset release --log-level=WARNING -DCMAKE_INSTALL_PREFIX="$(PREFIX)"
-	@cmake --build --preset release -j $(JOBS)
+	@cmake --build --preset release -j $(JOBS) --target admetricsd
 	@DESTDIR="$(DESTDIR)" cmake --install build/release
 
 clean:  ## remove build/

@@ -31,12 +31,12 @@ bool may_pass(Errc code) {
   switch (code) {
     case Errc::kBusy:
     case Errc::kFull:
-    case Errc::kIo: return true;
+    case Errc::kIo:
+    case Errc::kReplaced: return true;
     case Errc::kNotFound:
     case Errc::kReadOnly:
     case Errc::kCorrupt:
     case Errc::kSchema:
-    case Errc::kReplaced:
     case Errc::kOutOfMemory:
     case Errc::kUsage:
     case Errc::kConfig:
@@ -220,7 +220,7 @@ void Pipeline::wait_for_work() {
   const std::int64_t idle_since = clock_->steady_micros();
   bool trimmed = false;
   const auto look = [&] {
-    if (today() != engine_->header().as_of) return true;
+    if (today() != engine_->header().as_of || sink_->replaced()) return true;
     const auto changed = source_->has_changes();
     return !changed.ok() || *changed;
   };

@@ -57,12 +57,11 @@ fi
 # A session of their own: Ctrl-C reaches this script alone, which then stops them in order.
 setsid "$daemon" run --config "$config" >"$dir/daemon.log" 2>&1 </dev/null &
 daemon_pid=$!
-listen=$(sed -n 's/^ *listen *= *"\(.*\)".*/\1/p' "$config" | head -n 1)
 cat <<LOOK
 demo: look around while it runs
   database   sqlite3 -readonly $dir/mixpanel_data.db
   tables     daily_mixpanel_metrics, daily_mixpanel_metrics_breakdown, id_name_mapping, id_hierarchy_mapping
-  page       http://${listen:-127.0.0.1:8787}/
+  status     $daemon status --config $config
   log        $dir/daemon.log
 demo: catching up
 LOOK

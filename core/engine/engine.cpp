@@ -128,28 +128,38 @@ Status Engine::load(const std::function<void(const EpochProgress&)>& on_progress
 Result<EpochReport> Engine::run_epoch(const EpochRequest& request) {
   EpochReport report;
   const std::int64_t started = clock_->steady_micros();
-  if (!state_) ADM_TRY(load(request.on_progress));
+  const bool sink_replaced =
+      std::any_of(sinks_.begin(), sinks_.end(), [](const Sink* sink) { return sink->replaced(); });
+  if (!state_ || sink_replaced) ADM_TRY(load(request.on_progress));
 
-  // Whatever goes wrong from here on leaves half an epoch in memory: drop it.
+  // Whatever goes wrong once facts are being applied leaves half an epoch in memory: drop it.
   struct Guard {
     Engine* engine;
+    bool applying = false;
     ~Guard() {
       if (engine == nullptr) return;
       engine->source_->end_snapshot();
       engine->ledger_->rollback();
-      engine->drop_state();
+      if (applying) engine->drop_state();
     }
   } guard{this};
 
+  tell(request.on_progress, "read");
+  const bool first = header_.epoch.value == 0;
+  const bool settings_changed = !first && header_.fingerprint != fingerprint_;
+  ADM_ASSIGN(EpochInput input,
+             source_->begin_epoch(first ? "" : header_.position, request.reconcile || first || settings_changed));
+  report.records = input.records;
+  report.reconciled = input.reconcile;
+  report.reason = settings_changed ? "the reporting settings changed" : input.reconcile_reason;
   ADM_TRY(ledger_->begin());
-  EpochInput input;
-  ADM_TRY(read_source(request, report, input));
+  guard.applying = true;
+  ADM_TRY(read_source(report, input));
   source_->end_snapshot();
   std::vector<RejectChange> rejects = users_->take_reject_changes();
   report.users_read = static_cast<std::int64_t>(users_->users_read());
   report.read_micros = clock_->steady_micros() - started;
 
-  const bool settings_changed = header_.epoch.value != 0 && header_.fingerprint != fingerprint_;
   if (header_.as_of != kNoDay && header_.as_of != request.as_of) mark_days_turned(header_.as_of, request.as_of);
   report.audited = request.audit || audit_needed_ || settings_changed;
   if (audit_needed_) report.reason = audit_reason_;
@@ -157,8 +167,9 @@ Result<EpochReport> Engine::run_epoch(const EpochRequest& request) {
 
   ADM_ASSIGN(Plan plan, make_plan());
   plan.purge_unrecognized = report.audited;
-  const bool nothing_new = plan.empty() && rejects.empty() && input.position == header_.position &&
-                           request.as_of == header_.as_of && header_.epoch.value != 0 && !settings_changed;
+  const bool nothing_new = plan.empty() && rejects.empty() && !meta_->rejects_changed() &&
+                           input.position == header_.position && request.as_of == header_.as_of && !first &&
+                           !settings_changed;
   if (!nothing_new) {
     const CommitHeader commit{header_.ledger, EpochId{header_.epoch.value + 1}, input.position, request.as_of,
                               clock_->now()};
@@ -191,16 +202,7 @@ Result<EpochReport> Engine::run_epoch(const EpochRequest& request) {
   return report;
 }
 
-Status Engine::read_source(const EpochRequest& request, EpochReport& report, EpochInput& input) {
-  tell(request.on_progress, "read");
-  const bool first = header_.epoch.value == 0;
-  const bool settings_changed = !first && header_.fingerprint != fingerprint_;
-  ADM_ASSIGN(input,
-             source_->begin_epoch(first ? "" : header_.position, request.reconcile || first || settings_changed));
-  report.records = input.records;
-  report.reconciled = input.reconcile;
-  report.reason = settings_changed ? "the reporting settings changed" : input.reconcile_reason;
-
+Status Engine::read_source(EpochReport& report, EpochInput& input) {
   ADM_ASSIGN(FactReader * reader, source_->reader(0));
   const auto read_meta = [&]() -> Status {
     if (input.scan_meta) {
@@ -362,6 +364,8 @@ Status Engine::commit_sink(Sink& sink, const CommitHeader& header, const Plan& p
       status = std::move(committed).error();
     }
     sink.rollback();
+    // Another file stands there now: what it holds decides what has to be written, so begin with that.
+    if (status.error().code == Errc::kReplaced) return status;
     // The commit may have happened all the same: ask.
     if (auto at = sink.open(); at.ok() && !at->fresh && at->ledger == header.ledger && at->epoch == header.epoch)
       return {};

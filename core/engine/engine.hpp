@@ -91,7 +91,7 @@ class Engine {
  private:
   struct Plan;
 
-  Status read_source(const EpochRequest& request, EpochReport& report, EpochInput& input);
+  Status read_source(EpochReport& report, EpochInput& input);
   Status read_mapping_changes(FactReader& reader, const Mappings& mappings, std::vector<AdDayKey>& ad_days);
   void mark_days_turned(Day from, Day to);
   Status mark_for_audit(bool everything, const EpochRequest& request);

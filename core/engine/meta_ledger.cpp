@@ -142,6 +142,7 @@ Status MetaLedger::reconcile(FactReader& reader, const Mappings& mappings) {
   for (const std::string& owner : stale) {
     reject_digests_.erase(owner);
     ADM_TRY(store_->put_rejects(owner, 0, {}));
+    rejects_changed_ = true;
   }
   release(seen_);
   release(reject_owners_seen_);
@@ -154,6 +155,7 @@ Status MetaLedger::replace(const AdDayKey& key, MetaContribution next, std::vect
   const auto known = reject_digests_.find(owner);
   if ((known == reject_digests_.end() ? 0 : known->second) != digest) {
     ADM_TRY(store_->put_rejects(owner, digest, rejects));
+    rejects_changed_ = true;
     if (digest == 0) {
       reject_digests_.erase(known);
     } else {
@@ -355,6 +357,7 @@ void MetaLedger::end_epoch() {
   dirty_.clear();
   dirty_names_.clear();
   dirty_hierarchies_.clear();
+  rejects_changed_ = false;
 }
 
 std::vector<UnmappedValue> MetaLedger::unmapped(const Mappings& mappings) const {

@@ -44,6 +44,7 @@ class MetaLedger {
   [[nodiscard]] const DirtyRows& dirty() const { return dirty_; }
   [[nodiscard]] const std::set<Entity>& dirty_names() const { return dirty_names_; }
   [[nodiscard]] const std::set<DictionaryId>& dirty_hierarchies() const { return dirty_hierarchies_; }
+  [[nodiscard]] bool rejects_changed() const { return rejects_changed_; }
   void mark_name(Entity entity) { dirty_names_.insert(entity); }
   void mark_hierarchy(DictionaryId ad) { dirty_hierarchies_.insert(ad); }
   void end_epoch();
@@ -70,6 +71,7 @@ class MetaLedger {
   DirtyRows dirty_;
   std::set<Entity> dirty_names_;
   std::set<DictionaryId> dirty_hierarchies_;
+  bool rejects_changed_ = false;
   bool reconciling_ = false;
   std::vector<std::pair<DictionaryId, Day>> seen_;  // while reconciling
   std::set<std::string> reject_owners_seen_;

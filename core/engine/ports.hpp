@@ -122,8 +122,10 @@ class Sink {
   virtual ~Sink() = default;
 
   [[nodiscard]] virtual const std::string& name() const = 0;
-  /// Opens, creates what is missing, and tells where it stands.
+  /// Opens (again), creates what is missing, and tells where it stands.
   virtual Result<SinkState> open() = 0;
+  /// Whether something else stands where it was opened: what it holds is not known until it is opened again.
+  [[nodiscard]] virtual bool replaced() const = 0;
   /// Calls `visit` for every key that has a row, with duplicates; rows whose key nobody could have written are counted.
   virtual Status visit_keys(const std::function<void(const SinkKey&)>& visit) = 0;
 

@@ -1,6 +1,7 @@
 #include "core/sqlite/database.hpp"
 
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <cstring>
@@ -248,6 +249,12 @@ std::int64_t Connection::changes() const { return sqlite3_changes64(handle_); }
 std::int64_t Connection::last_insert_rowid() const { return sqlite3_last_insert_rowid(handle_); }
 void Connection::release_memory() { sqlite3_db_release_memory(handle_); }
 void Connection::interrupt() { sqlite3_interrupt(handle_); }
+
+std::string file_identity(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return "";
+  return std::to_string(info.st_dev) + ':' + std::to_string(info.st_ino);
+}
 
 std::string quote_identifier(std::string_view name) {
   std::string quoted = "\"";

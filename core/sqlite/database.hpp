@@ -151,6 +151,9 @@ class Transaction {
   Connection* connection_;
 };
 
+/// Which file stands behind a path, "device:inode": changes when another one is put there. "": none.
+std::string file_identity(const std::string& path);
+
 /// `"name"` with inner quotes doubled: an identifier in SQL text.
 std::string quote_identifier(std::string_view name);
 /// `'text'` with inner quotes doubled.

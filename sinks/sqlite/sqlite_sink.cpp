@@ -45,6 +45,7 @@ Result<SinkState> SqliteSink::open() {
   breakdown_.reset();
   database_.reset();
   ADM_ASSIGN(database_, sqlite::Connection::open(options_.path, sqlite::OpenMode::kCreate, options_.busy_timeout_ms));
+  file_ = sqlite::file_identity(options_.path);
   ADM_TRY(database_->execute(kUsualCache));
   ADM_TRY(create_missing());
   ADM_TRY(check_shape(*database_));
@@ -184,6 +185,7 @@ Status SqliteSink::begin(const CommitHeader& header, bool purge_unrecognized) {
     auto opened = open();
     if (!opened) return std::move(opened).error();
   }
+  if (replaced()) return Error{Errc::kReplaced, "write the epoch", options_.path, "another file was put in its place"};
   header_ = header;
   committed_at_ = format_timestamp(header.committed_at);
   receipt_ = {};
@@ -327,11 +329,14 @@ Result<SinkReceipt> SqliteSink::commit() {
   ADM_TRY(put.run());
   ADM_TRY(database_->commit());
   if (cells_written_ >= kLargeEpochCells) {
+    file_ = sqlite::file_identity(options_.path);
     ADM_TRY(database_->execute(kUsualCache));
     database_->release_memory();
   }
   return receipt_;
 }
+
+bool SqliteSink::replaced() const { return database_ != nullptr && sqlite::file_identity(options_.path) != file_; }
 
 void SqliteSink::rollback() {
   if (database_) database_->rollback();

@@ -24,6 +24,7 @@ class SqliteSink : public Sink {
 
   [[nodiscard]] const std::string& name() const override { return name_; }
   Result<SinkState> open() override;
+  [[nodiscard]] bool replaced() const override;
   Status visit_keys(const std::function<void(const SinkKey&)>& visit) override;
   Status begin(const CommitHeader& header, bool purge_unrecognized) override;
   Status write_cells(std::span<const CellWrite> cells) override;
@@ -42,6 +43,7 @@ class SqliteSink : public Sink {
 
   const std::string name_ = "sqlite";
   const SqliteSinkOptions options_;
+  std::string file_;  // identity when it was opened
   std::unique_ptr<sqlite::Connection> database_;
   std::optional<RowTable> main_;
   std::optional<RowTable> breakdown_;

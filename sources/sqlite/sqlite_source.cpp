@@ -1,7 +1,6 @@
 #include "sources/sqlite/sqlite_source.hpp"
 
 #include <simdjson.h>
-#include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include <algorithm>
@@ -17,13 +16,6 @@ constexpr std::int64_t kScanRowNanos = 600;
 constexpr std::int64_t kLookupUserNanos = 22'000;
 constexpr std::int64_t kLookupAdDayNanos = 25'000;
 constexpr std::int64_t kScanFixedNanos = 20'000'000;
-
-/// Which file stands behind a path: changes when another one is put there.
-std::string file_identity(const std::string& path) {
-  struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) return "";
-  return std::to_string(info.st_dev) + ':' + std::to_string(info.st_ino);
-}
 
 /// WAL's shared memory needs one host, and file locks that work (pitfalls.md 14).
 Status refuse_network_file_system(const std::string& path) {
@@ -139,7 +131,7 @@ void SqliteSource::close() {
 
 Status SqliteSource::ensure_open() {
   for (const Side side : {kProduct, kAds}) {
-    if (databases_[side] && databases_[side]->file != file_identity(path_of(side))) {
+    if (databases_[side] && databases_[side]->file != sqlite::file_identity(path_of(side))) {
       close();
       rearmed_ = true;
       rearmed_reason_ = path_of(side) + " was replaced by another file";
@@ -150,7 +142,7 @@ Status SqliteSource::ensure_open() {
     const std::string& path = path_of(side);
     ADM_TRY(refuse_network_file_system(path));
     auto database = std::make_unique<Database>();
-    database->file = file_identity(path);
+    database->file = sqlite::file_identity(path);
     ADM_ASSIGN(database->watch, sqlite::Connection::open(path, sqlite::OpenMode::kReadOnly, options_.busy_timeout_ms));
     if (options_.triggers) {
       ADM_ASSIGN(database->writer,
@@ -449,7 +441,7 @@ Result<std::int64_t> SqliteSource::pending_records() {
 Result<bool> SqliteSource::has_changes() {
   for (const Side side : {kProduct, kAds}) {
     auto& database = databases_[side];
-    if (!database || database->file != file_identity(path_of(side))) return true;
+    if (!database || database->file != sqlite::file_identity(path_of(side))) return true;
     if (!options_.triggers) {
       ADM_ASSIGN(const bool row, database->data_version.step());
       const bool same = row && database->data_version.integer(0) == database->taken_data_version;

@@ -144,7 +144,15 @@ BREAKDOWN_TYPES = ("country", "region", "device")
 
 
 class Unreadable(Exception):
-    """A value that cannot be read; its text is the reason class: key, time or number."""
+    """A value that cannot be read."""
+
+
+# A row's key is its own key columns, joined by '|'.
+Reject = collections.namedtuple("Reject", "table row reason column value")
+
+
+class Rejected(Exception):
+    """A source row that does not count: reason (bad_key, bad_time, bad_money, bad_rate or bad_count), column, value."""
 
 
 # ---------------------------------------------------------------------------------------------- values
@@ -181,11 +189,11 @@ def parse_calendar_day(value):
     """The ordinal of a text YYYY-MM-DD."""
     match = _DAY.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise Unreadable("key")
+        raise Unreadable
     try:
         return ordinal_of(*(int(part) for part in match.groups()))
     except ValueError:
-        raise Unreadable("key") from None
+        raise Unreadable from None
 
 
 @functools.lru_cache(maxsize=1 << 18, typed=True)
@@ -193,28 +201,28 @@ def parse_time(value):
     """Nanoseconds since 1970-01-01T00:00:00Z."""
     match = _TIME.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise Unreadable("time")
+        raise Unreadable
     year, month, day, hour, minute = (int(part) for part in match.groups()[:5])
     second = int(match.group(6) or 0)
     if hour > 23 or minute > 59 or second > 59:
-        raise Unreadable("time")
+        raise Unreadable
     try:
         ordinal = ordinal_of(year, month, day)
     except ValueError:
-        raise Unreadable("time") from None
+        raise Unreadable from None
     offset = 0
     zone = match.group(8)
     if zone and zone != "Z":
         offset_hours, offset_minutes = int(zone[1:3]), int(zone[4:6])
         # SQLite's date(), with which the day must agree, knows offsets up to 14:59.
         if offset_hours > 14 or offset_minutes > 59:
-            raise Unreadable("time")
+            raise Unreadable
         offset = (offset_hours * 60 + offset_minutes) * 60
         if zone[0] == "-":
             offset = -offset
     seconds = (ordinal - _EPOCH_ORDINAL) * 86400 + hour * 3600 + minute * 60 + second - offset
     if not _FIRST_ORDINAL <= seconds // 86400 + _EPOCH_ORDINAL <= _LAST_ORDINAL:
-        raise Unreadable("time")
+        raise Unreadable
     fraction = ((match.group(7) or "") + "000000000")[:9]
     return seconds * 1_000_000_000 + int(fraction)
 
@@ -237,7 +245,7 @@ def local_ordinal(nanoseconds, zone_name):
         seconds += offset.days * 86400 + offset.seconds
     ordinal = seconds // 86400 + _EPOCH_ORDINAL
     if not _FIRST_ORDINAL <= ordinal <= _LAST_ORDINAL:
-        raise Unreadable("time")
+        raise Unreadable
     return ordinal
 
 
@@ -249,7 +257,7 @@ def scaled(value, digits):
     if isinstance(value, int):
         return value * 10**digits
     if not isinstance(value, float) or not math.isfinite(value):
-        raise Unreadable("number")
+        raise Unreadable
     shortest = decimal.Decimal(repr(value))
     return int(_EXACT.to_integral_value(_EXACT.scaleb(shortest, digits)))
 
@@ -265,7 +273,7 @@ def count(value):
         return value
     if isinstance(value, float) and math.isfinite(value) and value == math.floor(value):
         return int(value)
-    raise Unreadable("number")
+    raise Unreadable
 
 
 def flag(value):
@@ -282,14 +290,22 @@ def text(value):
 
 
 def key_text(value):
-    value = text(value)
+    value = None if isinstance(value, bytes) else text(value)
     if not value:
-        raise Unreadable("key")
+        raise Unreadable
     return value
 
 
 def octets(value):
     return value.encode("utf-8", "surrogateescape")
+
+
+def judged(reason, column, read, value):
+    """What `read` makes of a column's value; Rejected where it cannot."""
+    try:
+        return read(value)
+    except Unreadable:
+        raise Rejected(reason, column, value) from None
 
 
 def divide(numerator, denominator):
@@ -406,11 +422,16 @@ def read_users(product, zone, names, rejects):
     columns = ("distinct_id", *USER_LEVELS.values(), "country", "region", "has_abi_attribution")
     for distinct_id, *rest in read_rows(product, "mixpanel_user", columns) or ():
         try:
-            distinct_id = key_text(distinct_id)
-        except Unreadable as reason:
-            rejects.append(("mixpanel_user", (distinct_id,), str(reason)))
+            distinct_id = judged("bad_key", "distinct_id", key_text, distinct_id)
+        except Rejected as why:
+            rejects.append(Reject("mixpanel_user", "", *why.args))
             continue
         users[distinct_id] = User(distinct_id, rest)
+
+    def instant_of(value):
+        instant = parse_time(value)
+        local_ordinal(instant, zone)  # the zone may lead a readable time out of the calendar
+        return instant
 
     columns = ("event_uuid", "event_name", "distinct_id", "event_time", "revenue_usd")
     for uuid, name, distinct_id, time, revenue in read_rows(product, "mixpanel_event", columns) or ():
@@ -418,13 +439,12 @@ def read_users(product, zone, names, rejects):
         if not name or not is_relevant(name, names):
             continue
         try:
-            key_text(uuid)
-            user = users.get(key_text(distinct_id))
-            instant = parse_time(time)
-            local_ordinal(instant, zone)
-            revenue = money(revenue)
-        except Unreadable as reason:
-            rejects.append(("mixpanel_event", (uuid,), str(reason)))
+            judged("bad_key", "event_uuid", key_text, uuid)
+            user = users.get(judged("bad_key", "distinct_id", key_text, distinct_id))
+            instant = judged("bad_time", "event_time", instant_of, time)
+            revenue = judged("bad_money", "revenue_usd", money, revenue)
+        except Rejected as why:
+            rejects.append(Reject("mixpanel_event", text(uuid) or "", *why.args))
             continue
         if user is not None:
             user.take_event(name, instant, revenue, zone, names)
@@ -434,11 +454,11 @@ def read_users(product, zone, names, rejects):
         read_rows(product, "user_product_metrics", columns) or ()
     ):
         try:
-            user = users.get(key_text(distinct_id))
-            value = money(value)
-            rates = [scaled(rate, 9) for rate in rates]
-        except Unreadable as reason:
-            rejects.append(("user_product_metrics", (own_id,), str(reason)))
+            user = users.get(judged("bad_key", "distinct_id", key_text, distinct_id))
+            value = judged("bad_money", "current_value", money, value)
+            rates = [judged("bad_rate", column, lambda rate: scaled(rate, 9), rate) for column, rate in zip(RATES, rates)]
+        except Rejected as why:
+            rejects.append(Reject("user_product_metrics", text(own_id) or "", *why.args))
             continue
         if user is not None:
             user.take_product(product_id, credited, text(store), value, rates)
@@ -473,13 +493,13 @@ def read_meta(ads, product, rejects, unmapped):
             source = dict(zip(columns, values))
             row = MetaRow()
             try:
-                key_text(source["ad_id"])
-                row.ordinal = parse_calendar_day(source["date"])
-                row.spend = money(source["spend"])
-                row.counts = [count(source[column]) for column in META_COUNTS]
-            except Unreadable as reason:
-                key = (source["ad_id"], source["date"]) + ((source[kind],) if kind else ())
-                rejects.append((table, key, str(reason)))
+                judged("bad_key", "ad_id", key_text, source["ad_id"])
+                row.ordinal = judged("bad_key", "date", parse_calendar_day, source["date"])
+                row.spend = judged("bad_money", "spend", money, source["spend"])
+                row.counts = [judged("bad_count", column, count, source[column]) for column in META_COUNTS]
+            except Rejected as why:
+                key = [source["ad_id"], source["date"]] + ([source[kind]] if kind else [])
+                rejects.append(Reject(table, "|".join(text(part) or "" for part in key), *why.args))
                 continue
             row.table = table
             row.entities = [
@@ -503,7 +523,7 @@ def breakdown_value(kind, own, mappings, unmapped):
         return own
     if own in mapping:
         return mapping[own] or "unknown"
-    unmapped.add((kind, own))
+    unmapped[kind, own] += 1
     return own
 
 
@@ -686,11 +706,11 @@ def hierarchy_table(meta_rows):
 
 
 def expected(product_db, ads_db, as_of, time_zone="UTC", trial_length_days=7, names=None):
-    """Every table by row key; besides, "rejects": [(table, key, reason)] and "unmapped": {(type, value)}."""
+    """Every table by row key; besides, "rejects": [Reject] and "unmapped": {(type, value): rows}."""
     names = dict(DEFAULT_NAMES, **(names or {}))
     product, ads = open_to_read(product_db), open_to_read(ads_db)
     try:
-        rejects, unmapped = [], set()
+        rejects, unmapped = [], collections.Counter()
         users = read_users(product, time_zone, names, rejects)
         meta_rows = read_meta(ads, product, rejects, unmapped)
     finally:
@@ -787,6 +807,37 @@ def compare_table(want, sink, table):
                 found.append(Difference(table, key, column, "a UTC time", value))
     found += [Difference(table, key, None, "a row", "none") for key in rest]
     return found
+
+
+REJECT_TEXT_BYTES = 200  # a longer value is cut
+REJECTS, UNMAPPED = "rejects", "unmapped"
+
+
+def compare_rejects(want, told):
+    """The differences between expected()'s rejects and a list of {table, row, reason, column, value}."""
+    def shown(one):
+        return one[:4], octets(text(one.value) or "")[:REJECT_TEXT_BYTES] if isinstance(one.value, str) else b""
+
+    wanted = collections.Counter((tuple(key), shown_text) for key, shown_text in map(shown, want["rejects"]))
+    found = collections.Counter()
+    numbers = {key for key, shown_text in wanted if not shown_text}
+    for one in told:
+        key = (one["table"], one["row"], one["reason"], one["column"])
+        # How a number or a blob is spelled is not for the oracle to say.
+        found[key, b"" if (key, b"") in wanted and key in numbers else octets(one["value"])] += 1
+    return [Difference(REJECTS, key, reason_column(key), wanted[key], found[key]) for key in sorted(wanted.keys() | found.keys())
+            if wanted[key] != found[key]]
+
+
+def reason_column(key):
+    return None
+
+
+def compare_unmapped(want, told):
+    """The same for a list of {breakdown, value, rows}."""
+    found = {(one["breakdown"], one["value"]): one["rows"] for one in told}
+    return [Difference(UNMAPPED, key, None, want["unmapped"].get(key), found.get(key))
+            for key in sorted(want["unmapped"].keys() | found.keys()) if want["unmapped"].get(key) != found.get(key)]
 
 
 def bookkeeping(sink_db):
