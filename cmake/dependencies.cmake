@@ -1,6 +1,6 @@
 # Every package we build on, found once. Rooms link these targets by name:
 #
-#   Boost::headers             Asio and Beast (headers only)
+#   admetrics::asio            Asio and Beast (headers only); Boost::headers for the rest of Boost
 #   simdjson::simdjson         JSON reading
 #   spdlog::spdlog             logging, with the external fmt that Debian builds it against (daemon/ only)
 #   tomlplusplus::tomlplusplus configuration
@@ -56,4 +56,12 @@ set(ADMETRICS_TSAN_EASE "-Wno-tsan" CACHE STRING "Options for users of the lock-
 mark_as_advanced(ADMETRICS_TSAN_EASE)
 if(ADMETRICS_SANITIZE MATCHES "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(admetrics_concurrentqueue INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${ADMETRICS_TSAN_EASE}>")
+endif()
+
+# Boost.Asio has such fences, too: whoever uses it links this instead of Boost::headers.
+add_library(admetrics_asio INTERFACE)
+add_library(admetrics::asio ALIAS admetrics_asio)
+target_link_libraries(admetrics_asio INTERFACE Boost::headers Threads::Threads)
+if(ADMETRICS_SANITIZE MATCHES "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(admetrics_asio INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${ADMETRICS_TSAN_EASE}>")
 endif()
