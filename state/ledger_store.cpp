@@ -143,9 +143,7 @@ Status SqliteLedger::prepare() {
 Result<LedgerHeader> SqliteLedger::open() {
   LedgerHeader header;
   ADM_ASSIGN(sqlite::Statement select, database_->prepare("SELECT name, value FROM header"));
-  for (;;) {
-    ADM_ASSIGN(const bool row, select.step());
-    if (!row) break;
+  ADM_TRY(select.for_each_row([&] {
     const std::string_view name = select.text(0);
     const std::string_view value = select.text(1);
     if (name == "ledger") header.ledger = value;
@@ -153,58 +151,43 @@ Result<LedgerHeader> SqliteLedger::open() {
     if (name == "position") header.position = value;
     if (name == "as_of") header.as_of = parse_day(value).value_or(kNoDay);
     if (name == "fingerprint") header.fingerprint = value;
-  }
+  }));
   ADM_ASSIGN(sqlite::Statement mappings, database_->prepare("SELECT breakdown, raw, value FROM mapping"));
   std::vector<ValueMapping::Row> country;
   std::vector<ValueMapping::Row> device;
-  for (;;) {
-    ADM_ASSIGN(const bool row, mappings.step());
-    if (!row) break;
+  ADM_TRY(mappings.for_each_row([&] {
     auto& rows = mappings.integer(0) == static_cast<std::int64_t>(Breakdown::kCountry) ? country : device;
     rows.push_back({std::string(mappings.text(1)), std::string(mappings.text(2)), true});
-  }
+  }));
   header.mappings.country = ValueMapping::country(country);
   // No entries at all were once an all-inactive table: one inactive row keeps it from meaning the defaults.
   if (device.empty()) device.push_back({});
   header.mappings.device = ValueMapping::device(device);
+  stored_mappings_ = header.mappings;
   return header;
 }
 
 Status SqliteLedger::load_dictionary(const std::function<void(std::uint32_t, std::string_view)>& visit) {
   ADM_ASSIGN(sqlite::Statement select, database_->prepare("SELECT id, text FROM dictionary ORDER BY id"));
-  for (;;) {
-    ADM_ASSIGN(const bool row, select.step());
-    if (!row) return {};
-    visit(static_cast<std::uint32_t>(select.integer(0)), select.text(1));
-  }
+  return select.for_each_row([&] { visit(static_cast<std::uint32_t>(select.integer(0)), select.text(1)); });
 }
 
 Status SqliteLedger::load_users(const std::function<void(std::string_view, BytesView)>& visit) {
   ADM_ASSIGN(sqlite::Statement select, database_->prepare("SELECT distinct_id, contribution FROM user"));
-  for (;;) {
-    ADM_ASSIGN(const bool row, select.step());
-    if (!row) return {};
-    visit(select.text(0), select.blob(1));
-  }
+  return select.for_each_row([&] { visit(select.text(0), select.blob(1)); });
 }
 
 Status SqliteLedger::load_reject_owners(const std::function<void(std::string_view, std::uint64_t)>& visit) {
   ADM_ASSIGN(sqlite::Statement select, database_->prepare("SELECT owner, digest FROM reject_owner"));
-  for (;;) {
-    ADM_ASSIGN(const bool row, select.step());
-    if (!row) return {};
-    visit(select.text(0), static_cast<std::uint64_t>(select.integer(1)));
-  }
+  return select.for_each_row([&] { visit(select.text(0), static_cast<std::uint64_t>(select.integer(1))); });
 }
 
 Status SqliteLedger::load_raw_values(const std::function<void(Breakdown, DictionaryId, std::int64_t)>& visit) {
   ADM_ASSIGN(sqlite::Statement select, database_->prepare("SELECT breakdown, value, rows FROM raw_value"));
-  for (;;) {
-    ADM_ASSIGN(const bool row, select.step());
-    if (!row) return {};
+  return select.for_each_row([&] {
     visit(static_cast<Breakdown>(select.integer(0)), DictionaryId{static_cast<std::uint32_t>(select.integer(1))},
           select.integer(2));
-  }
+  });
 }
 
 Status SqliteLedger::begin() { return database_->begin_immediate(); }
@@ -286,11 +269,8 @@ Status scan_days(sqlite::Statement& statement, std::uint32_t id, Day from, Day t
                  const std::function<void(Day, BytesView)>& visit) {
   bind_key(statement, id, from);
   statement.bind(3, static_cast<std::int64_t>(to.value));
-  for (;;) {
-    ADM_ASSIGN(const bool row, statement.step());
-    if (!row) return {};
-    visit(Day{static_cast<std::int32_t>(statement.integer(0))}, statement.blob(1));
-  }
+  return statement.for_each_row(
+      [&] { visit(Day{static_cast<std::int32_t>(statement.integer(0))}, statement.blob(1)); });
 }
 
 }  // namespace
@@ -316,23 +296,19 @@ Status SqliteLedger::scan_entity(Entity entity, Day from, Day to, const std::fun
 
 Status SqliteLedger::scan_ad_day_keys(const std::function<void(DictionaryId, Day)>& visit) {
   ADM_ASSIGN(sqlite::Statement select, database_->prepare("SELECT ad, day FROM ad_day"));
-  for (;;) {
-    ADM_ASSIGN(const bool row, select.step());
-    if (!row) return {};
+  return select.for_each_row([&] {
     visit(DictionaryId{static_cast<std::uint32_t>(select.integer(0))},
           Day{static_cast<std::int32_t>(select.integer(1))});
-  }
+  });
 }
 
 Status SqliteLedger::scan_cell_keys(const std::function<void(Entity, Day)>& visit) {
   ADM_ASSIGN(sqlite::Statement select, database_->prepare("SELECT entity, day FROM meta_cell"));
-  for (;;) {
-    ADM_ASSIGN(const bool row, select.step());
-    if (!row) return {};
+  return select.for_each_row([&] {
     Entity entity;
     entity.packed = static_cast<std::uint32_t>(select.integer(0));
     visit(entity, Day{static_cast<std::int32_t>(select.integer(1))});
-  }
+  });
 }
 
 Status SqliteLedger::commit(const LedgerHeader& header) {
@@ -345,8 +321,8 @@ Status SqliteLedger::commit(const LedgerHeader& header) {
   ADM_TRY(put("position", header.position));
   ADM_TRY(put("as_of", header.as_of == kNoDay ? "" : format_day(header.as_of)));
   ADM_TRY(put("fingerprint", header.fingerprint));
-  ADM_ASSIGN(const LedgerHeader stored, open());
-  if (stored.mappings != header.mappings) {
+  if (stored_mappings_ != header.mappings) {
+    stored_mappings_.reset();  // until the commit has happened, nobody knows
     ADM_TRY(statements_->erase_mapping.run());
     for (const auto& [breakdown, mapping] : {std::pair(Breakdown::kCountry, &header.mappings.country),
                                              std::pair(Breakdown::kDevice, &header.mappings.device)}) {
@@ -358,18 +334,19 @@ Status SqliteLedger::commit(const LedgerHeader& header) {
       }
     }
   }
-  return database_->commit();
+  ADM_TRY(database_->commit());
+  stored_mappings_ = header.mappings;
+  return {};
 }
 
 Result<std::vector<SqliteLedger::RejectCount>> SqliteLedger::reject_counts() {
   ADM_ASSIGN(sqlite::Statement select,
              database_->prepare("SELECT source_table, reason, count(*) FROM reject GROUP BY 1, 2 ORDER BY 1, 2"));
   std::vector<RejectCount> counts;
-  for (;;) {
-    ADM_ASSIGN(const bool row, select.step());
-    if (!row) return counts;
+  ADM_TRY(select.for_each_row([&] {
     counts.push_back({std::string(select.text(0)), static_cast<RejectReason>(select.integer(1)), select.integer(2)});
-  }
+  }));
+  return counts;
 }
 
 Result<std::vector<Reject>> read_rejects(sqlite::Connection& ledger, std::int64_t limit) {
@@ -378,13 +355,12 @@ Result<std::vector<Reject>> read_rejects(sqlite::Connection& ledger, std::int64_
                  "SELECT source_table, row_key, reason, column_name, value FROM reject ORDER BY 1, 2, id LIMIT ?1"));
   select.bind(1, limit);
   std::vector<Reject> rejects;
-  for (;;) {
-    ADM_ASSIGN(const bool row, select.step());
-    if (!row) return rejects;
+  ADM_TRY(select.for_each_row([&] {
     rejects.push_back({std::string(select.text(0)), std::string(select.text(1)),
                        static_cast<RejectReason>(select.integer(2)), std::string(select.text(3)),
                        std::string(select.text(4))});
-  }
+  }));
+  return rejects;
 }
 
 }  // namespace admetrics

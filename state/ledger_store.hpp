@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -56,6 +57,7 @@ class SqliteLedger : public LedgerStore {
   Status prepare();
 
   int lock_file_;
+  std::optional<Mappings> stored_mappings_;  // what the file holds; none: not known
   std::unique_ptr<sqlite::Connection> database_;
   std::unique_ptr<Statements> statements_;  // finalized before the connection closes
 };

@@ -238,7 +238,10 @@ Status Connection::begin_read_at(const Snapshot& snapshot) {
     code = sqlite3_snapshot_open(handle_, "main", snapshot.handle_.get());
   }
   if (code != SQLITE_OK) {
-    Error failed{errc_of(code), "open a snapshot", path_, sqlite3_errstr(code)};
+    // A snapshot whose reader needs no log any more is gone once a writer starts the log anew: its reader goes on, but
+    // nobody can join it.
+    const bool cannot_be_shared = (code & 0xff) == SQLITE_ERROR || (code & 0xff) == SQLITE_BUSY;
+    Error failed{cannot_be_shared ? Errc::kUnsupported : errc_of(code), "open a snapshot", path_, sqlite3_errstr(code)};
     rollback();
     return failed;
   }

@@ -39,6 +39,15 @@ class Statement {
   /// Runs a statement that gives no rows, then resets it.
   Status run();
   void reset();
+  /// Calls `on_row()` at each row that is left.
+  template <class OnRow>
+  Status for_each_row(OnRow&& on_row) {
+    for (;;) {
+      ADM_ASSIGN(const bool row, step());
+      if (!row) return {};
+      on_row();
+    }
+  }
 
   // The current row's columns, counted from 0. Views live until the next step or reset.
   [[nodiscard]] ColumnType type(int column) const;
@@ -110,7 +119,8 @@ class Connection {
   [[nodiscard]] bool is_wal();
   /// The snapshot of this connection's open read transaction; kUnsupported outside WAL.
   Result<Snapshot> snapshot();
-  /// Opens a read transaction at `snapshot`, taken by another connection on the same file.
+  /// Opens a read transaction at `snapshot`, taken by another connection on the same file. kUnsupported: it cannot be
+  /// shared (any more), which is no fault; read through the connection that took it.
   Status begin_read_at(const Snapshot& snapshot);
 
   [[nodiscard]] std::int64_t changes() const;

@@ -173,9 +173,7 @@ Result<bool> RowTable::replace_cell(Key cell, std::span<const BreakdownWrite> ro
     }
   };
   for (int i = 0; i < 3; ++i) select_cell_.bind(i + 1, cell[static_cast<std::size_t>(i)]);
-  for (;;) {
-    ADM_ASSIGN(const bool row, select_cell_.step());
-    if (!row) break;
+  ADM_TRY(select_cell_.for_each_row([&] {
     const std::int64_t metric_id = select_cell_.integer(0);
     const auto stored = std::pair(select_cell_.text(1), select_cell_.text(2));
     pass_until(stored);
@@ -187,7 +185,7 @@ Result<bool> RowTable::replace_cell(Key cell, std::span<const BreakdownWrite> ro
       to_update.emplace_back(metric_id, &*rows[next].values);
     }
     if (next < rows.size() && name_and_value(rows[next]) == stored) ++next;
-  }
+  }));
   for (; next < rows.size(); ++next) {
     if (rows[next].values) to_insert.push_back(&rows[next]);
   }

@@ -111,11 +111,7 @@ Status check_shape(sqlite::Connection& database) {
     std::set<std::string> found;
     ADM_ASSIGN(sqlite::Statement columns, database.prepare("SELECT lower(name) FROM pragma_table_xinfo(?1)"));
     columns.bind(1, table.name);
-    for (;;) {
-      ADM_ASSIGN(const bool row, columns.step());
-      if (!row) break;
-      found.emplace(columns.text(0));
-    }
+    ADM_TRY(columns.for_each_row([&] { found.emplace(columns.text(0)); }));
     for (const std::string& column : table.columns) {
       if (!found.contains(column)) return old_shape(table.name, "column " + column + " is missing");
     }
@@ -125,13 +121,11 @@ Status check_shape(sqlite::Connection& database) {
                          "WHERE il.\"unique\" AND NOT il.partial ORDER BY 1"));
     indexes.bind(1, table.name);
     std::vector<std::pair<std::string, std::set<std::string>>> unique_keys;
-    for (;;) {
-      ADM_ASSIGN(const bool row, indexes.step());
-      if (!row) break;
+    ADM_TRY(indexes.for_each_row([&] {
       const std::string index(indexes.text(0));
       if (unique_keys.empty() || unique_keys.back().first != index) unique_keys.push_back({index, {}});
       unique_keys.back().second.emplace(indexes.text(1));
-    }
+    }));
     const std::set<std::string> wanted(table.key.begin(), table.key.end());
     const bool keyed =
         std::any_of(unique_keys.begin(), unique_keys.end(), [&](const auto& key) { return key.second == wanted; });

@@ -131,40 +131,31 @@ Result<SinkState> SqliteSink::read_state() {
   if (!state.last_keys_known) return state;
   ADM_ASSIGN(sqlite::Statement keys,
              database_->prepare("SELECT kind, level, entity_id, day FROM _admetrics_sink_keys"));
-  for (;;) {
-    ADM_ASSIGN(const bool more, keys.step());
-    if (!more) return state;
+  ADM_TRY(keys.for_each_row([&] {
     state.last_keys.push_back({static_cast<SinkKey::Kind>(keys.integer(0)), static_cast<Level>(keys.integer(1)),
                                std::string(keys.text(2)), Day{static_cast<std::int32_t>(keys.integer(3))}});
-  }
+  }));
+  return state;
 }
 
 Status SqliteSink::visit_keys(const std::function<void(const SinkKey&)>& visit) {
   for (const std::string_view table : {kMainTable, kBreakdownTable}) {
     ADM_ASSIGN(sqlite::Statement select,
                database_->prepare("SELECT DISTINCT entity_type, entity_id, date FROM " + std::string(table)));
-    for (;;) {
-      ADM_ASSIGN(const bool row, select.step());
-      if (!row) break;
+    ADM_TRY(select.for_each_row([&] {
       const auto level = level_of(select.text(0));
       const auto day = parse_day(select.text(2));
       if (level && day && !select.text(1).empty())
         visit({SinkKey::Kind::kCell, *level, std::string(select.text(1)), *day});
-    }
+    }));
   }
   ADM_ASSIGN(sqlite::Statement names, database_->prepare("SELECT entity_type, entity_id FROM id_name_mapping"));
-  for (;;) {
-    ADM_ASSIGN(const bool row, names.step());
-    if (!row) break;
+  ADM_TRY(names.for_each_row([&] {
     if (const auto level = level_of(names.text(0)))
       visit({SinkKey::Kind::kName, *level, std::string(names.text(1)), kNoDay});
-  }
+  }));
   ADM_ASSIGN(sqlite::Statement ads, database_->prepare("SELECT ad_id FROM id_hierarchy_mapping"));
-  for (;;) {
-    ADM_ASSIGN(const bool row, ads.step());
-    if (!row) return {};
-    visit({SinkKey::Kind::kHierarchy, Level::kAd, std::string(ads.text(0)), kNoDay});
-  }
+  return ads.for_each_row([&] { visit({SinkKey::Kind::kHierarchy, Level::kAd, std::string(ads.text(0)), kNoDay}); });
 }
 
 Status SqliteSink::purge() {

@@ -74,23 +74,17 @@ Result<std::vector<std::vector<std::string>>> foreign_unique_keys(sqlite::Connec
                               "WHERE il.\"unique\" ORDER BY il.name, ii.seqno"));
   indexes.bind(1, table.name);
   std::map<std::string, std::vector<std::string>> by_index;
-  for (;;) {
-    ADM_ASSIGN(const bool row, indexes.step());
-    if (!row) break;
+  ADM_TRY(indexes.for_each_row([&] {
     auto& columns = by_index[std::string(indexes.text(0))];
     columns.push_back(indexes.is_null(1) ? std::string() : std::string(indexes.text(1)));
-  }
+  }));
   for (auto& [name, columns] : by_index) keys.push_back(std::move(columns));
 
   // An INTEGER PRIMARY KEY has no index, but replaces just the same.
   ADM_ASSIGN(sqlite::Statement primary, database.prepare("SELECT name FROM pragma_table_info(?1) WHERE pk > 0"));
   primary.bind(1, table.name);
   std::vector<std::string> primary_key;
-  for (;;) {
-    ADM_ASSIGN(const bool row, primary.step());
-    if (!row) break;
-    primary_key.emplace_back(primary.text(0));
-  }
+  ADM_TRY(primary.for_each_row([&] { primary_key.emplace_back(primary.text(0)); }));
   if (primary_key.size() == 1 && std::find(keys.begin(), keys.end(), primary_key) == keys.end())
     keys.push_back(primary_key);
 
@@ -143,11 +137,8 @@ Result<std::map<std::string, std::string>> installed_triggers(sqlite::Connection
   ADM_ASSIGN(
       sqlite::Statement select,
       database.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND name GLOB '_admetrics_*'"));
-  for (;;) {
-    ADM_ASSIGN(const bool row, select.step());
-    if (!row) return installed;
-    installed.emplace(select.text(0), select.text(1));
-  }
+  ADM_TRY(select.for_each_row([&] { installed.emplace(select.text(0), select.text(1)); }));
+  return installed;
 }
 
 std::uint64_t mix(std::uint64_t hash, std::string_view text) {
@@ -166,11 +157,9 @@ Result<std::string> signature_of(sqlite::Connection& database, const std::vector
   std::uint64_t hash = 0xcbf29ce484222325ULL;
   for (const RawTable* table : tables) {
     select.bind(1, table->name);
-    for (;;) {
-      ADM_ASSIGN(const bool row, select.step());
-      if (!row) break;
+    ADM_TRY(select.for_each_row([&] {
       for (int column = 0; column < 5; ++column) hash = mix(hash, select.text(column));
-    }
+    }));
   }
   return std::to_string(hash);
 }

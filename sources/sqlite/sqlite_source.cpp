@@ -384,11 +384,10 @@ Result<Mappings> SqliteSource::read_mappings() {
                product.prepare(std::string("SELECT ") + from + ", " + to +
                                ", typeof(is_active) IN ('integer', 'real') AND is_active <> 0 FROM " + table +
                                " WHERE " + from + " IS NOT NULL ORDER BY 1, 2"));
-    for (;;) {
-      ADM_ASSIGN(const bool row, select.step());
-      if (!row) return rows;
+    ADM_TRY(select.for_each_row([&] {
       rows.push_back({std::string(select.text(0)), std::string(select.text(1)), select.integer(2) != 0});
-    }
+    }));
+    return rows;
   };
   ADM_ASSIGN(const auto country, read("meta_country_mapping", "meta_country_name", "mixpanel_country_code"));
   ADM_ASSIGN(const auto device, read("meta_device_mapping", "meta_device_type", "mixpanel_store_category"));

@@ -70,11 +70,7 @@ Result<std::vector<const RawTable*>> present_tables(sqlite::Connection& database
   for (const RawTable& table : tables) {
     std::vector<std::string> found;
     columns.bind(1, table.name);
-    for (;;) {
-      ADM_ASSIGN(const bool row, columns.step());
-      if (!row) break;
-      found.emplace_back(columns.text(0));
-    }
+    ADM_TRY(columns.for_each_row([&] { found.emplace_back(columns.text(0)); }));
     if (found.empty()) {
       if (!table.required) continue;
       return Error{Errc::kSchema, "read the source", database.path(),
