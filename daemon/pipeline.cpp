@@ -274,10 +274,12 @@ void Pipeline::note_epoch(const EpochReport& report) {
     if (!report.reason.empty()) line += " (everything was read: " + report.reason + ')';
     log_line(report.reconciled || report.audited ? LogLevel::kInfo : LogLevel::kDebug, line);
     if (report.cells_rendered > kLargeEpochCells || report.reconciled) ::malloc_trim(0);
-    if (const auto counts = ledger_->reject_counts(); counts.ok()) status_.rejects = *counts;
-    status_.unmapped = engine_->unmapped();
   } else if (status_.epochs == 0) {
     log_info("nothing is new since epoch " + std::to_string(report.epoch.value));
+  }
+  if (report.committed || !caught_up_.load()) {
+    if (const auto counts = ledger_->reject_counts(); counts.ok()) status_.rejects = *counts;
+    status_.unmapped = engine_->unmapped();
   }
   if (options_.once) {
     std::printf("epoch %llu: rows inserted %lld, updated %lld, deleted %lld, unchanged %lld; %s\n",
