@@ -124,6 +124,7 @@ Status Pipeline::open() {
         std::string("SQLite ") + sqlite::library_version() +
         " has the WAL-reset race: writing beside the pipeline may lose a transaction; build with the bundled SQLite");
   }
+  if (!config_->http_listen.empty()) log_info("http.listen is set, but this version does not serve HTTP yet");
   log_info("reading " + config_->product_db + " and " + config_->ads_db + ", writing " + config_->sink_path +
            ", capture by " + (config_->capture_triggers ? "triggers" : "scan") + ", " + std::to_string(engine.workers) +
            " workers, days in " + config_->reporting.zone.name());

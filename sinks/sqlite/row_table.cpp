@@ -31,7 +31,10 @@ void bind_scaled(sqlite::Statement& statement, int parameter, std::int64_t scale
 bool equals_scaled(const sqlite::Statement& row, int column, std::int64_t scaled, int digits) {
   const std::int64_t scale = kPowersOfTen[static_cast<std::size_t>(digits)];
   switch (row.type(column)) {
-    case sqlite::ColumnType::kInteger: return scaled % scale == 0 && row.integer(column) == scaled / scale;
+    case sqlite::ColumnType::kInteger:
+      if (scaled % scale == 0) return row.integer(column) == scaled / scale;
+      // So large that its nearest double is whole: NUMERIC affinity keeps it as an integer.
+      return static_cast<double>(row.integer(column)) == static_cast<double>(scaled) / static_cast<double>(scale);
     case sqlite::ColumnType::kReal: return row.real(column) == static_cast<double>(scaled) / static_cast<double>(scale);
     case sqlite::ColumnType::kText:
     case sqlite::ColumnType::kBlob:

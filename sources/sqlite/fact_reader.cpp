@@ -197,7 +197,7 @@ Status SqliteFactReader::read_user(std::string_view distinct_id, UserRowVisitor&
 template <class OnRow>
 Status SqliteFactReader::scan_part(std::string_view table, const std::string& select, ScanPart part, OnRow&& on_row) {
   const std::string name = sqlite::quote_identifier(table);
-  auto bounds = product_->prepare("SELECT min(rowid), max(rowid) FROM " + name);
+  auto bounds = product_->prepare("SELECT (SELECT min(rowid) FROM " + name + "), (SELECT max(rowid) FROM " + name + ")");
   if (!bounds) {
     // A table WITHOUT ROWID cannot be cut into ranges: the first part takes it all.
     if (part.index != 0) return {};

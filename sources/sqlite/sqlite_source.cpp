@@ -46,8 +46,9 @@ std::string key_text(const sqlite::Statement& statement, int column) {
 
 struct SqliteSource::Database {
   std::string file;                            // identity when it was opened
-  std::unique_ptr<sqlite::Connection> watch;   // never inside a transaction
+  // The writer closes last: only a connection that may write takes the log away with it.
   std::unique_ptr<sqlite::Connection> writer;  // triggers and trimming; none with capture = "scan"
+  std::unique_ptr<sqlite::Connection> watch;   // never inside a transaction
   sqlite::Statement last_seq;                  // on watch
   sqlite::Statement schema_version;            // on watch
   sqlite::Statement data_version;              // on watch
@@ -379,11 +380,12 @@ Result<Mappings> SqliteSource::read_mappings() {
                product.query_integer(std::string("SELECT count(*) FROM sqlite_schema WHERE name = ") +
                                      sqlite::quote_text(table)));
     if (exists == 0) return rows;
-    // A flag is true when it is a non-zero number (metrics.md section 2).
+    // A flag is true when it is a non-zero number (metrics.md section 2). A row without a key maps nothing, but it is a
+    // row: the table is not empty.
     ADM_ASSIGN(sqlite::Statement select,
                product.prepare(std::string("SELECT ") + from + ", " + to +
-                               ", typeof(is_active) IN ('integer', 'real') AND is_active <> 0 FROM " + table +
-                               " WHERE " + from + " IS NOT NULL ORDER BY 1, 2"));
+                               ", typeof(is_active) IN ('integer', 'real') AND is_active <> 0 AND " + from +
+                               " IS NOT NULL FROM " + table + " ORDER BY 1, 2"));
     ADM_TRY(select.for_each_row([&] {
       rows.push_back({std::string(select.text(0)), std::string(select.text(1)), select.integer(2) != 0});
     }));
