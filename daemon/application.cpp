@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <thread>
 
 #include "daemon/exit_codes.hpp"
@@ -47,7 +48,15 @@ Session run_session(const Config& config, const RunOptions& options, const Clock
       if (error) return;
       if (signal == SIGHUP) {
         ConfigResult read = read_config(config.file);
-        if (!read.good()) {
+        for (const auto& [key, path] : {std::pair("source.sqlite.product_db", read.config.product_db),
+                                        std::pair("source.sqlite.ads_db", read.config.ads_db)}) {
+          std::error_code unreachable;
+          if (read.good() && !std::filesystem::exists(path, unreachable))
+            read.mistakes.push_back({0, key, path + ": no such file"});
+        }
+        if (options.once) {
+          log_info("reload: not while catching up once");
+        } else if (!read.good()) {
           for (const std::string& line : read.lines()) log_line(LogLevel::kError, "reload refused: " + line);
         } else if (session.end != Session::End::kStopped) {
           set_up_log(read.config.log_level, read.config.log_json);

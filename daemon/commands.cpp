@@ -7,6 +7,7 @@
 #include <atomic>
 #include <boost/json.hpp>
 #include <boost/version.hpp>
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
@@ -137,12 +138,20 @@ int verify_command(const VerifyArguments& arguments) {
         (progress.total > 0 ? " " + std::to_string(progress.done) + " of " + std::to_string(progress.total) : ""));
   };
   auto report = verify(options);
+  if (!report && report.error().code == Errc::kReadOnly) {
+    // A killed writer left a hot journal, which only a connection that may write can roll back: let one do it.
+    for (const std::string& path : {options.product_db, options.ads_db, options.sink_db}) {
+      static_cast<void>(sqlite::Connection::open(path, sqlite::OpenMode::kReadWrite, kBusyTimeoutMs).ok());
+    }
+    report = verify(options);
+  }
   end_progress();
   if (!report) return fail(report.error());
   if (!report->equal() && arguments.repair) {
-    std::cout << (arguments.json ? to_json(*report) + "\n" : to_text(*report)) << "repairing\n" << std::flush;
+    if (!arguments.json) std::cout << to_text(*report) << "repairing\n" << std::flush;
     RunOptions repair;
     repair.once = true;
+    repair.quiet = arguments.json;
     repair.backfill = true;
     repair.since = arguments.since;
     repair.until = arguments.until;
@@ -219,15 +228,19 @@ int status_command(const std::string& file, bool json) {
   if (error || !parsed.is_object())
     return fail({Errc::kCorrupt, "read the daemon's status", path, "it is not a status document"});
   boost::json::object& status = parsed.as_object();
-  const bool alive = ::kill(static_cast<pid_t>(status.at("pid").as_int64()), 0) == 0;
-  status["running"] = alive;
-  add_totals(*config, status);
-  if (json) {
-    std::cout << boost::json::serialize(status) << '\n';
-  } else {
-    print_status(status, alive);
+  try {
+    const bool alive = ::kill(static_cast<pid_t>(status.at("pid").as_int64()), 0) == 0 || errno == EPERM;
+    status["running"] = alive;
+    add_totals(*config, status);
+    if (json) {
+      std::cout << boost::json::serialize(status) << '\n';
+    } else {
+      print_status(status, alive);
+    }
+    return alive ? exit_code::kFine : exit_code::kCannot;
+  } catch (const std::exception&) {  // the library's way to say that a field is missing or of another type
+    return fail({Errc::kCorrupt, "read the daemon's status", path, "it is not a status document"});
   }
-  return alive ? exit_code::kFine : exit_code::kCannot;
 }
 
 int rejects_command(const std::string& file, bool json, std::int64_t limit) {

@@ -183,9 +183,13 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 std::string nearest_key(const std::string& path) {
   const auto& keys = known_keys();
-  const auto nearest = std::min_element(keys.begin(), keys.end(), [&](const Key& a, const Key& b) {
-    return edit_distance(path, a.path) < edit_distance(path, b.path);
-  });
+  // The whole path may be misspelled, or the key may stand outside its section.
+  const auto distance_to = [&](const Key& key) {
+    const std::string_view name = key.path.substr(key.path.rfind('.') + 1);
+    return std::min(edit_distance(path, key.path), edit_distance(path, name));
+  };
+  const auto nearest = std::min_element(keys.begin(), keys.end(),
+                                        [&](const Key& a, const Key& b) { return distance_to(a) < distance_to(b); });
   return std::string(nearest->path);
 }
 
@@ -247,6 +251,10 @@ ConfigResult read_config(const std::string& file) {
     result.mistakes.push_back({0, "reporting.time_zone", utc.error().line()});
   }
   std::error_code ignored;
+  if (std::filesystem::exists(file, ignored) && !std::filesystem::is_regular_file(file, ignored)) {
+    result.mistakes.push_back({0, "", "cannot be read: it is not a file"});
+    return result;
+  }
   if (!std::filesystem::is_regular_file(file, ignored)) {
     result.mistakes.push_back({0, "", "cannot be read: no such file"});
     return result;
@@ -273,7 +281,7 @@ ConfigResult read_config(const std::string& file) {
   require(config.product_db, "source.sqlite.product_db", "");
   require(config.ads_db, "source.sqlite.ads_db", "");
   require(config.state_dir, "state.dir", "state/");
-  require(config.sink_path, "sink.sqlite.path", config.product_db.c_str());
+  if (!config.product_db.empty()) require(config.sink_path, "sink.sqlite.path", config.product_db.c_str());
   if (!config.http_token_file.empty()) config.http_token_file = absolute_path(config.http_token_file, folder);
   if (!config.product_db.empty() && config.product_db == config.ads_db) {
     result.mistakes.push_back({0, "source.sqlite.ads_db", "must be another file than source.sqlite.product_db"});

@@ -282,7 +282,7 @@ void Pipeline::note_epoch(const EpochReport& report) {
     if (const auto counts = ledger_->reject_counts(); counts.ok()) status_.rejects = *counts;
     status_.unmapped = engine_->unmapped();
   }
-  if (options_.once) {
+  if (options_.once && !options_.quiet) {
     std::printf("epoch %llu: rows inserted %lld, updated %lld, deleted %lld, unchanged %lld; %s\n",
                 static_cast<unsigned long long>(report.epoch.value),
                 static_cast<long long>(report.receipts.empty() ? 0 : report.receipts.front().inserted),

@@ -19,6 +19,7 @@ namespace admetrics {
 
 struct RunOptions {
   bool once = false;
+  bool quiet = false;  // with `once`: no summary on standard output
   bool backfill = false;
   std::optional<Day> since;
   std::optional<Day> until;

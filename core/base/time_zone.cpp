@@ -25,7 +25,8 @@ Result<TimeZone> TimeZone::find(std::string_view name) {
   zone.name_ = std::string(name);
   absl::TimeZone handle;
   // The library would also take a path, or the machine's own zone; a configuration means an IANA name.
-  const bool is_name = !name.empty() && name.front() != '/' && name != "localtime";
+  const bool is_name = !name.empty() && name.front() != '/' && name != "localtime" &&
+                       name.find("..") == std::string_view::npos && name.find(':') == std::string_view::npos;
   if (!is_name || !absl::LoadTimeZone(zone.name_, &handle)) {
     return Error{Errc::kConfig, "find the time zone", zone.name_,
                  "no such IANA name in this machine's time-zone database (package tzdata)"};
@@ -43,7 +44,8 @@ Day TimeZone::day_of(Instant instant, Cursor& cursor) const {
     cursor.begin_seconds = instant.seconds;
     cursor.end_seconds = instant.seconds + 1;
     absl::TimeZone::CivilTransition edge;
-    if (zone.PrevTransition(time, &edge)) cursor.begin_seconds = seconds_of(zone, edge);
+    // The library looks strictly before: one second later, a change at this very second is the one that counts.
+    if (zone.PrevTransition(time + absl::Seconds(1), &edge)) cursor.begin_seconds = seconds_of(zone, edge);
     if (zone.NextTransition(time, &edge)) {
       cursor.end_seconds = seconds_of(zone, edge);
     } else if (instant.seconds < kExtendedUntilSeconds) {

@@ -86,7 +86,11 @@ bool read_flag(const RawValue& value) {
 
 Reject make_reject(std::string_view table, std::string row_key, RejectReason reason, std::string_view column,
                    const RawValue& value) {
-  std::string text(value.text.substr(0, kRejectTextBytesMax));
+  std::size_t length = std::min(value.text.size(), kRejectTextBytesMax);
+  // Not within a character: the bytes that continue one look like 10xxxxxx.
+  while (length < value.text.size() && length > 0 && (static_cast<unsigned char>(value.text[length]) & 0xC0U) == 0x80U)
+    --length;
+  std::string text(value.text.substr(0, length));
   if (text.empty() && value.kind == RawValue::Kind::kInteger) text = std::to_string(value.integer);
   if (text.empty() && value.kind == RawValue::Kind::kReal) text = std::to_string(value.real);
   return Reject{std::string(table), std::move(row_key), reason, std::string(column), std::move(text)};

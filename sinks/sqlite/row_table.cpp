@@ -180,6 +180,12 @@ Result<bool> RowTable::replace_cell(Key cell, std::span<const BreakdownWrite> ro
     const std::int64_t metric_id = select_cell_.integer(0);
     const auto stored = std::pair(select_cell_.text(1), select_cell_.text(2));
     pass_until(stored);
+    const bool text_key =
+        select_cell_.type(1) == sqlite::ColumnType::kText && select_cell_.type(2) == sqlite::ColumnType::kText;
+    if (!text_key) {
+      to_delete.push_back(metric_id);
+      return;
+    }
     if (next == rows.size() || name_and_value(rows[next]) != stored || !rows[next].values) {
       to_delete.push_back(metric_id);
     } else if (equals(select_cell_, 3, *rows[next].values)) {

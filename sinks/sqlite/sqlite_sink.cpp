@@ -46,6 +46,8 @@ Result<SinkState> SqliteSink::open() {
   database_.reset();
   ADM_ASSIGN(database_, sqlite::Connection::open(options_.path, sqlite::OpenMode::kCreate, options_.busy_timeout_ms));
   file_ = sqlite::file_identity(options_.path);
+  ADM_ASSIGN(const std::int64_t objects, database_->query_integer("SELECT count(*) FROM sqlite_schema"));
+  if (objects == 0) ADM_TRY(database_->execute("PRAGMA journal_mode = WAL"));  // a file of our own: readers never wait
   ADM_TRY(database_->execute(kUsualCache));
   ADM_TRY(create_missing());
   ADM_TRY(check_shape(*database_));
@@ -71,6 +73,8 @@ Status SqliteSink::create_missing() {
     ADM_TRY(check_shape(*database_));
     return created;
   }
+  // Where a table had to be made beside others of ours, rows are gone: what the position says is not true any more.
+  ADM_TRY(database_->execute("DELETE FROM _admetrics_sink"));
   return transaction.commit();
 }
 
@@ -88,7 +92,10 @@ Status SqliteSink::prepare() {
       {&statements->get_name,
        "SELECT canonical_name, frequency_count, last_seen_date FROM id_name_mapping WHERE entity_type = ?1 AND "
        "entity_id = ?2"},
-      {&statements->insert_name, "INSERT INTO id_name_mapping VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)"},
+      {&statements->insert_name,
+       "INSERT INTO id_name_mapping (entity_type, entity_id, canonical_name, frequency_count, last_seen_date, "
+       "created_at, "
+       "updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)"},
       {&statements->update_name,
        "UPDATE id_name_mapping SET canonical_name = ?3, frequency_count = ?4, last_seen_date = ?5, updated_at = ?6 "
        "WHERE "
@@ -98,7 +105,9 @@ Status SqliteSink::prepare() {
        "SELECT adset_id, campaign_id, relationship_confidence, first_seen_date, last_seen_date FROM "
        "id_hierarchy_mapping "
        "WHERE ad_id = ?1"},
-      {&statements->insert_hierarchy, "INSERT INTO id_hierarchy_mapping VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)"},
+      {&statements->insert_hierarchy,
+       "INSERT INTO id_hierarchy_mapping (ad_id, adset_id, campaign_id, relationship_confidence, first_seen_date, "
+       "last_seen_date, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)"},
       {&statements->update_hierarchy,
        "UPDATE id_hierarchy_mapping SET adset_id = ?2, campaign_id = ?3, relationship_confidence = ?4, first_seen_date "
        "= ?5, "
@@ -120,12 +129,16 @@ Result<SinkState> SqliteSink::read_state() {
                                "daily_mixpanel_metrics_breakdown) OR EXISTS (SELECT 1 FROM id_name_mapping) OR EXISTS "
                                "(SELECT 1 FROM id_hierarchy_mapping)"));
   state.empty = rows == 0;
+  known_ledger_.clear();
+  known_epoch_ = {};
   ADM_ASSIGN(sqlite::Statement select, database_->prepare("SELECT ledger, epoch, keys_known FROM _admetrics_sink"));
   ADM_ASSIGN(const bool row, select.step());
   if (!row) return state;
   state.fresh = false;
   state.ledger = select.text(0);
   state.epoch = EpochId{static_cast<std::uint64_t>(select.integer(1))};
+  known_ledger_ = state.ledger;
+  known_epoch_ = state.epoch;
   state.last_keys_known = select.integer(2) != 0;
   select.reset();
   if (!state.last_keys_known) return state;
@@ -166,7 +179,11 @@ Status SqliteSink::purge() {
     ADM_TRY(database_->execute("DELETE FROM " + std::string(table) + kForeignKey));
     receipt_.deleted += database_->changes();
   }
-  ADM_TRY(database_->execute("DELETE FROM id_name_mapping WHERE entity_type NOT IN ('campaign', 'adset', 'ad')"));
+  ADM_TRY(
+      database_->execute("DELETE FROM id_name_mapping WHERE entity_type NOT IN ('campaign', 'adset', 'ad') OR "
+                         "typeof(entity_id) <> 'text'"));
+  receipt_.deleted += database_->changes();
+  ADM_TRY(database_->execute("DELETE FROM id_hierarchy_mapping WHERE typeof(ad_id) <> 'text'"));
   receipt_.deleted += database_->changes();
   return {};
 }
@@ -183,6 +200,7 @@ Status SqliteSink::begin(const CommitHeader& header, bool purge_unrecognized) {
   keys_noted_ = 0;
   cells_written_ = 0;
   ADM_TRY(database_->begin_immediate());
+  ADM_TRY(check_still_ours());
   ADM_TRY(statements_->clear_keys.run());
   if (purge_unrecognized) ADM_TRY(purge());
   ADM_ASSIGN(const std::int64_t rows,
@@ -190,6 +208,18 @@ Status SqliteSink::begin(const CommitHeader& header, bool purge_unrecognized) {
                                       "daily_mixpanel_metrics_breakdown)"));
   tables_empty_ = rows == 0;
   return {};
+}
+
+Status SqliteSink::check_still_ours() {
+  // A backup restored in place, or tables dropped and recreated, take our position along with the rows.
+  ADM_ASSIGN(sqlite::Statement select, database_->prepare("SELECT ledger, epoch FROM _admetrics_sink"));
+  ADM_ASSIGN(const bool row, select.step());
+  const bool same =
+      row ? select.text(0) == known_ledger_ && select.integer(1) == static_cast<std::int64_t>(known_epoch_.value)
+          : known_ledger_.empty();
+  if (same) return {};
+  return Error{Errc::kReplaced, "write the epoch", options_.path,
+               "its position is not the one that was written last, as after a restored backup"};
 }
 
 Status SqliteSink::note_key(SinkKey::Kind kind, Level level, std::string_view entity_id, Day day) {
@@ -319,8 +349,9 @@ Result<SinkReceipt> SqliteSink::commit() {
   put.bind(6, static_cast<std::int64_t>(keys_known ? 1 : 0));
   ADM_TRY(put.run());
   ADM_TRY(database_->commit());
+  known_ledger_ = header_.ledger;
+  known_epoch_ = header_.epoch;
   if (cells_written_ >= kLargeEpochCells) {
-    file_ = sqlite::file_identity(options_.path);
     ADM_TRY(database_->execute(kUsualCache));
     database_->release_memory();
   }

@@ -39,6 +39,7 @@ class SqliteSink : public Sink {
   Status create_missing();
   Result<SinkState> read_state();
   Status purge();
+  Status check_still_ours();
   Status note_key(SinkKey::Kind kind, Level level, std::string_view entity_id, Day day);
 
   const std::string name_ = "sqlite";
@@ -48,6 +49,9 @@ class SqliteSink : public Sink {
   std::optional<RowTable> main_;
   std::optional<RowTable> breakdown_;
   std::unique_ptr<Statements> statements_;
+  // The position that this sink holds, as far as we know. No ledger: none.
+  std::string known_ledger_;
+  EpochId known_epoch_;
   // The open epoch's.
   CommitHeader header_;
   std::string committed_at_;

@@ -11,8 +11,8 @@ constexpr int kTrimRecordsPerTransaction = 5'000;  // keeps the writer's wait sh
 
 constexpr const char* kLogSchema = R"sql(
 CREATE TABLE IF NOT EXISTS _admetrics_changes (seq INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL, key1, key2);
-CREATE TABLE IF NOT EXISTS _admetrics_capture (id INTEGER PRIMARY KEY CHECK (id = 1), generation TEXT NOT NULL, acknowledged INTEGER NOT NULL);
-INSERT INTO _admetrics_capture SELECT 1, lower(hex(randomblob(16))), 0 WHERE NOT EXISTS (SELECT 1 FROM _admetrics_capture);
+CREATE TABLE IF NOT EXISTS _admetrics_capture (id INTEGER PRIMARY KEY CHECK (id = 1), generation TEXT NOT NULL, acknowledged INTEGER NOT NULL, mark TEXT NOT NULL, previous_mark TEXT NOT NULL);
+INSERT INTO _admetrics_capture SELECT 1, lower(hex(randomblob(16))), 0, '', '' WHERE NOT EXISTS (SELECT 1 FROM _admetrics_capture);
 )sql";
 
 struct Trigger {
@@ -42,8 +42,16 @@ std::string any_changed(std::span<const std::string_view> columns) {
   return sql;
 }
 
+/// A column of a unique key; an index may compare it by another collation than the column has.
+struct UniqueColumn {
+  std::string name;  // "": an expression
+  std::string collation;
+  bool operator==(const UniqueColumn&) const = default;
+};
+using UniqueKey = std::vector<UniqueColumn>;
+
 /// Records the row that holds a unique key which NEW is about to take: `OR REPLACE` removes it without a trigger.
-std::string record_holder(const RawTable& table, const std::vector<std::string>& unique_columns) {
+std::string record_holder(const RawTable& table, const UniqueKey& key) {
   std::string sql = "INSERT INTO " + std::string(kLogTable) + " (kind, key1, key2) SELECT " +
                     std::to_string(static_cast<int>(table.kind));
   for (std::size_t i = 0; i < 2; ++i) {
@@ -51,11 +59,14 @@ std::string record_holder(const RawTable& table, const std::vector<std::string>&
     sql += i < table.key.size() ? sqlite::quote_identifier(table.key[i]) : "NULL";
   }
   sql += " FROM " + sqlite::quote_identifier(table.name) + " WHERE ";
-  for (std::size_t i = 0; i < unique_columns.size(); ++i) {
-    const std::string name = sqlite::quote_identifier(unique_columns[i]);
-    sql += (i == 0 ? "" : " AND ") + name + " = NEW." + name;
+  std::string conditions;
+  for (const UniqueColumn& column : key) {
+    if (column.name.empty()) continue;  // without the expression the condition finds a superset
+    const std::string name = sqlite::quote_identifier(column.name);
+    conditions += (conditions.empty() ? "" : " AND ") + name + " = NEW." + name + " COLLATE " +
+                  sqlite::quote_identifier(column.collation);
   }
-  return sql + "; ";
+  return sql + conditions + "; ";
 }
 
 std::string lower(std::string_view text) {
@@ -67,35 +78,46 @@ std::string lower(std::string_view text) {
 }
 
 /// The unique keys whose holder may belong to another owner than the new row does.
-Result<std::vector<std::vector<std::string>>> foreign_unique_keys(sqlite::Connection& database, const RawTable& table) {
-  std::vector<std::vector<std::string>> keys;
-  ADM_ASSIGN(sqlite::Statement indexes,
-             database.prepare("SELECT il.name, ii.name FROM pragma_index_list(?1) il, pragma_index_info(il.name) ii "
-                              "WHERE il.\"unique\" ORDER BY il.name, ii.seqno"));
+Result<std::vector<UniqueKey>> foreign_unique_keys(sqlite::Connection& database, const RawTable& table) {
+  std::vector<UniqueKey> keys;
+  ADM_ASSIGN(
+      sqlite::Statement indexes,
+      database.prepare("SELECT il.name, ii.name, ii.coll FROM pragma_index_list(?1) il, pragma_index_xinfo(il.name) ii "
+                       "WHERE il.\"unique\" AND ii.key ORDER BY il.name, ii.seqno"));
   indexes.bind(1, table.name);
-  std::map<std::string, std::vector<std::string>> by_index;
+  std::map<std::string, UniqueKey> by_index;
   ADM_TRY(indexes.for_each_row([&] {
-    auto& columns = by_index[std::string(indexes.text(0))];
-    columns.push_back(indexes.is_null(1) ? std::string() : std::string(indexes.text(1)));
+    const std::string column = indexes.is_null(1) ? std::string() : std::string(indexes.text(1));
+    by_index[std::string(indexes.text(0))].push_back({column, std::string(indexes.text(2))});
   }));
-  for (auto& [name, columns] : by_index) keys.push_back(std::move(columns));
+  for (auto& [name, key] : by_index) {
+    if (std::all_of(key.begin(), key.end(), [](const UniqueColumn& column) { return column.name.empty(); })) {
+      return Error{Errc::kUnsupported, "capture " + std::string(table.name), database.path(),
+                   "unique index " + name +
+                       " is over an expression: what OR REPLACE removes through it cannot be followed; "
+                       "use capture = \"scan\""};
+    }
+    keys.push_back(std::move(key));
+  }
 
   // An INTEGER PRIMARY KEY has no index, but replaces just the same.
   ADM_ASSIGN(sqlite::Statement primary, database.prepare("SELECT name FROM pragma_table_info(?1) WHERE pk > 0"));
   primary.bind(1, table.name);
   std::vector<std::string> primary_key;
   ADM_TRY(primary.for_each_row([&] { primary_key.emplace_back(primary.text(0)); }));
-  if (primary_key.size() == 1 && std::find(keys.begin(), keys.end(), primary_key) == keys.end())
-    keys.push_back(primary_key);
+  const bool indexed = std::any_of(keys.begin(), keys.end(), [&](const UniqueKey& key) {
+    return key.size() == 1 && !primary_key.empty() && key[0].name == primary_key[0];
+  });
+  if (primary_key.size() == 1 && !indexed) keys.push_back({{primary_key[0], "BINARY"}});
 
-  std::erase_if(keys, [&](const std::vector<std::string>& columns) {
-    // An index over an expression names no column: the rest of its columns finds a superset, none finds nothing.
-    if (std::all_of(columns.begin(), columns.end(), [](const std::string& c) { return c.empty(); })) return true;
+  // A key that holds the owner's own key, byte for byte, is held by the same owner.
+  std::erase_if(keys, [&](const UniqueKey& columns) {
     return std::all_of(table.key.begin(), table.key.end(), [&](std::string_view key) {
-      return std::any_of(columns.begin(), columns.end(), [&](const std::string& c) { return lower(c) == key; });
+      return std::any_of(columns.begin(), columns.end(), [&](const UniqueColumn& column) {
+        return lower(column.name) == key && lower(column.collation) == "binary";
+      });
     });
   });
-  for (auto& columns : keys) std::erase(columns, std::string());
   return keys;
 }
 
@@ -121,10 +143,13 @@ Result<std::vector<Trigger>> triggers_for(sqlite::Connection& database, const Ra
   if (!unique_keys.empty()) {
     std::string holders;
     std::string changed;
-    for (const auto& columns : unique_keys) {
-      holders += record_holder(table, columns);
-      const std::vector<std::string_view> views(columns.begin(), columns.end());
-      changed += (changed.empty() ? "" : " OR ") + any_changed(views);
+    for (const UniqueKey& key : unique_keys) {
+      holders += record_holder(table, key);
+      std::vector<std::string_view> names;
+      for (const UniqueColumn& column : key) {
+        if (!column.name.empty()) names.push_back(column.name);
+      }
+      changed += (changed.empty() ? "" : " OR ") + any_changed(names);
     }
     add("replace", "BEFORE INSERT", "", holders);
     add("update_replace", "BEFORE UPDATE", changed, holders);
@@ -175,8 +200,8 @@ Result<CaptureState> read_capture(sqlite::Connection& database, std::span<const 
   if (log_tables == 2) {
     ADM_ASSIGN(state.generation, database.query_text("SELECT generation FROM _admetrics_capture"));
     ADM_ASSIGN(state.acknowledged, database.query_integer("SELECT acknowledged FROM _admetrics_capture"));
-    ADM_ASSIGN(state.last_seq,
-               database.query_integer("SELECT seq FROM sqlite_sequence WHERE name = '_admetrics_changes'"));
+    ADM_ASSIGN(state.mark, database.query_text("SELECT mark FROM _admetrics_capture"));
+    ADM_ASSIGN(state.last_seq, database.query_integer("SELECT " + std::string(kLastSeqSql)));
   }
   state.armed = !state.generation.empty();
   ADM_ASSIGN(const auto installed, installed_triggers(database));
@@ -194,12 +219,15 @@ Result<CaptureState> read_capture(sqlite::Connection& database, std::span<const 
   return state;
 }
 
-Status arm_capture(sqlite::Connection& database, std::span<const RawTable> tables, bool renew) {
-  ADM_TRY(database.begin_immediate());
+Status arm_capture(sqlite::Connection& database, std::span<const RawTable> tables) {
+  if (Status begun = database.begin_immediate(); !begun.ok()) {
+    if (begun.error().code != Errc::kReadOnly) return begun;
+    return Error{Errc::kReadOnly, "install capture triggers", database.path(),
+                 "the file cannot be written; use capture = \"scan\" for a source that must not be written"};
+  }
   sqlite::Transaction transaction(database);
   ADM_ASSIGN(const auto present, present_tables(database, tables));
   ADM_TRY(database.execute(kLogSchema));
-  if (renew) ADM_TRY(database.execute("UPDATE _admetrics_capture SET generation = lower(hex(randomblob(16)))"));
   ADM_ASSIGN(auto installed, installed_triggers(database));
   std::vector<Trigger> missing;
   for (const RawTable* table : present) {
@@ -214,9 +242,32 @@ Status arm_capture(sqlite::Connection& database, std::span<const RawTable> table
       }
     }
   }
+  if (!missing.empty() || !installed.empty()) {
+    ADM_TRY(database.execute("UPDATE _admetrics_capture SET generation = lower(hex(randomblob(16)))"));
+  }
   for (const auto& [name, sql] : installed) ADM_TRY(database.execute("DROP TRIGGER " + sqlite::quote_identifier(name)));
   for (const Trigger& trigger : missing) ADM_TRY(database.execute(trigger.sql));
   return transaction.commit();
+}
+
+Result<bool> renew_mark(sqlite::Connection& database, const std::string& known) {
+  ADM_ASSIGN(const std::int64_t present,
+             database.query_integer("SELECT count(*) FROM sqlite_schema WHERE name = '_admetrics_capture'"));
+  if (present == 0) return true;
+  ADM_TRY(database.begin_immediate());
+  sqlite::Transaction transaction(database);
+  ADM_ASSIGN(sqlite::Statement select,
+             database.prepare("SELECT count(*) FROM _admetrics_capture WHERE ?1 IN (mark, previous_mark)"));
+  select.bind(1, std::string_view(known));
+  ADM_ASSIGN(const bool row, select.step());
+  const bool good = row && select.integer(0) > 0;
+  select.reset();
+  ADM_ASSIGN(sqlite::Statement renew,
+             database.prepare("UPDATE _admetrics_capture SET mark = lower(hex(randomblob(16))), previous_mark = ?1"));
+  renew.bind(1, std::string_view(known));
+  ADM_TRY(renew.run());
+  ADM_TRY(transaction.commit());
+  return good;
 }
 
 Status trim_log(sqlite::Connection& database, std::int64_t seq) {

@@ -164,7 +164,7 @@ Status SqliteFactReader::prepare_product() {
   if (statements_->products.nobody.valid()) return {};
   const auto prepare = [&](Statements::Lookup& lookup, const char* columns, const char* table) -> Status {
     const std::string select = std::string("SELECT ") + columns + " FROM " + table + " WHERE ";
-    ADM_ASSIGN(lookup.one, product_->prepare(select + "distinct_id = ?1"));
+    ADM_ASSIGN(lookup.one, product_->prepare(select + "distinct_id = ?1 AND distinct_id COLLATE BINARY = ?1"));
     ADM_ASSIGN(lookup.nobody, product_->prepare(select + kNobody));
     return {};
   };
@@ -176,7 +176,10 @@ Status SqliteFactReader::prepare_product() {
 Status SqliteFactReader::prepare_ads() {
   if (statements_->ad_day.back().valid()) return {};
   for (std::size_t i = 0; i < kMetaTables.size(); ++i) {
-    ADM_ASSIGN(statements_->ad_day[i], ads_->prepare(meta_select(i) + " WHERE ad_id = ?1 AND date = ?2"));
+    ADM_ASSIGN(
+        statements_->ad_day[i],
+        ads_->prepare(meta_select(i) +
+                      " WHERE ad_id = ?1 AND date = ?2 AND ad_id COLLATE BINARY = ?1 AND date COLLATE BINARY = ?2"));
   }
   return {};
 }
@@ -197,7 +200,8 @@ Status SqliteFactReader::read_user(std::string_view distinct_id, UserRowVisitor&
 template <class OnRow>
 Status SqliteFactReader::scan_part(std::string_view table, const std::string& select, ScanPart part, OnRow&& on_row) {
   const std::string name = sqlite::quote_identifier(table);
-  auto bounds = product_->prepare("SELECT (SELECT min(rowid) FROM " + name + "), (SELECT max(rowid) FROM " + name + ")");
+  auto bounds =
+      product_->prepare("SELECT (SELECT min(rowid) FROM " + name + "), (SELECT max(rowid) FROM " + name + ")");
   if (!bounds) {
     // A table WITHOUT ROWID cannot be cut into ranges: the first part takes it all.
     if (part.index != 0) return {};
@@ -212,15 +216,15 @@ Status SqliteFactReader::scan_part(std::string_view table, const std::string& se
   __extension__ using Wide = __int128;
   const Wide span = static_cast<Wide>(last) - first + 1;
   const auto cut = [&](std::size_t index) {
-    return static_cast<std::int64_t>(first + span * static_cast<Wide>(index) / static_cast<Wide>(part.count));
+    return first + span * static_cast<Wide>(index) / static_cast<Wide>(part.count);
   };
   // Ends included, because the last end may be the largest integer there is.
-  const std::int64_t from = cut(part.index);
-  const std::int64_t to = part.index + 1 == part.count ? last : cut(part.index + 1) - 1;
+  const Wide from = cut(part.index);
+  const Wide to = part.index + 1 == part.count ? last : cut(part.index + 1) - 1;
   if (from > to) return {};
   ADM_ASSIGN(sqlite::Statement range, product_->prepare(select + " WHERE rowid BETWEEN ?1 AND ?2"));
-  range.bind(1, from);
-  range.bind(2, to);
+  range.bind(1, static_cast<std::int64_t>(from));
+  range.bind(2, static_cast<std::int64_t>(to));
   return each_row(range, on_row);
 }
 

@@ -52,7 +52,10 @@ Result<std::unique_ptr<FileWatcher>> FileWatcher::create(boost::asio::io_context
   auto impl = std::make_unique<Impl>(io, handle);
   impl->on_write = std::move(on_write);
   for (const std::string& database : databases) {
-    const std::filesystem::path path(database);
+    std::error_code unresolved;
+    std::filesystem::path path =
+        std::filesystem::weakly_canonical(database, unresolved);  // a link is not where writes go
+    if (unresolved) path = database;
     const std::string folder = path.has_parent_path() ? path.parent_path().string() : ".";
     if (::inotify_add_watch(handle, folder.c_str(), IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE) < 0) {
       return Error{Errc::kUnsupported, "watch files", folder, std::strerror(errno)};

@@ -45,7 +45,7 @@ std::string key_text(const sqlite::Statement& statement, int column) {
 }  // namespace
 
 struct SqliteSource::Database {
-  std::string file;                            // identity when it was opened
+  std::string file;  // identity when it was opened
   // The writer closes last: only a connection that may write takes the log away with it.
   std::unique_ptr<sqlite::Connection> writer;  // triggers and trimming; none with capture = "scan"
   std::unique_ptr<sqlite::Connection> watch;   // never inside a transaction
@@ -61,6 +61,8 @@ struct SqliteSource::Database {
   std::int64_t seen_data_version = -1;  // just before the open epoch's snapshot
   std::int64_t acknowledged_seq = 0;
   std::int64_t trimmed_seq = 0;
+  bool marked = false;     // since it was opened
+  bool mark_known = true;  // the file was as the ledger has seen it last
 };
 
 /// One database's part of a position.
@@ -69,10 +71,11 @@ struct SqliteSource::SidePosition {
   std::int64_t seq = 0;
   std::string signature;
   std::string file;
+  std::string mark;
 
   [[nodiscard]] std::string json() const {
     return R"({"generation":")" + generation + R"(","seq":)" + std::to_string(seq) + R"(,"signature":")" + signature +
-           R"(","file":")" + file + "\"}";
+           R"(","file":")" + file + R"(","mark":")" + mark + "\"}";
   }
 
   /// Both sides of a position; nothing when there is none, or it is of another kind of capture.
@@ -89,14 +92,17 @@ struct SqliteSource::SidePosition {
       std::string_view generation;
       std::string_view signature;
       std::string_view file;
+      std::string_view mark;
       if (part["generation"].get(generation) != simdjson::SUCCESS ||
           part["seq"].get(sides[side].seq) != simdjson::SUCCESS ||
-          part["signature"].get(signature) != simdjson::SUCCESS || part["file"].get(file) != simdjson::SUCCESS) {
+          part["signature"].get(signature) != simdjson::SUCCESS || part["file"].get(file) != simdjson::SUCCESS ||
+          part["mark"].get(mark) != simdjson::SUCCESS) {
         return std::nullopt;
       }
       sides[side].generation = generation;
       sides[side].signature = signature;
       sides[side].file = file;
+      sides[side].mark = mark;
     }
     return sides;
   }
@@ -144,10 +150,16 @@ Status SqliteSource::ensure_open() {
     ADM_TRY(refuse_network_file_system(path));
     auto database = std::make_unique<Database>();
     database->file = sqlite::file_identity(path);
-    ADM_ASSIGN(database->watch, sqlite::Connection::open(path, sqlite::OpenMode::kReadOnly, options_.busy_timeout_ms));
+    // The writer first: it rolls back what a killed writer left half done, which a reader may not.
     if (options_.triggers) {
       ADM_ASSIGN(database->writer,
                  sqlite::Connection::open(path, sqlite::OpenMode::kReadWrite, options_.busy_timeout_ms));
+    }
+    ADM_ASSIGN(database->watch, sqlite::Connection::open(path, sqlite::OpenMode::kReadOnly, options_.busy_timeout_ms));
+    ADM_ASSIGN(const std::string encoding, database->watch->query_text("PRAGMA encoding"));
+    if (encoding != "UTF-8") {
+      return Error{Errc::kUnsupported, "open the source", path,
+                   "its text encoding is " + encoding + "; only UTF-8 is supported"};
     }
     ADM_ASSIGN(database->schema_version, database->watch->prepare("PRAGMA schema_version"));
     ADM_ASSIGN(database->data_version, database->watch->prepare("PRAGMA data_version"));
@@ -163,11 +175,28 @@ Status SqliteSource::ensure_open() {
   return {};
 }
 
+Status SqliteSource::mark_databases(const std::optional<std::array<SidePosition, 2>>& before) {
+  for (const Side side : {kProduct, kAds}) {
+    Database& database = *databases_[side];
+    if (database.marked) continue;
+    ADM_ASSIGN(const bool known, renew_mark(*database.writer, before ? (*before)[side].mark : std::string()));
+    database.mark_known = known;
+    database.marked = true;
+  }
+  return {};
+}
+
 Status SqliteSource::begin_snapshot() {
   snapshot_open_ = true;  // end_snapshot cleans up after half of it, too
-  ADM_TRY(readers_[0]->product().begin_read());
-  ADM_TRY(readers_[0]->ads().begin_read());
-  return {};
+  const auto begin = [&](Side side, sqlite::Connection& connection) -> Status {
+    Status begun = connection.begin_read();
+    if (begun.ok() || begun.error().code != Errc::kReadOnly || !databases_[side]->writer) return begun;
+    // A writer was killed and left a hot journal: only a connection that may write can roll it back.
+    ADM_TRY(databases_[side]->writer->query_integer("SELECT count(*) FROM sqlite_schema").ok() ? Status() : begun);
+    return connection.begin_read();
+  };
+  ADM_TRY(begin(kProduct, readers_[0]->product()));
+  return begin(kAds, readers_[0]->ads());
 }
 
 void SqliteSource::end_snapshot() {
@@ -212,14 +241,14 @@ Result<CaptureState> SqliteSource::capture_state(Side side) {
     database.verified_schema = schema;
     return database.verified;
   }
-  ADM_ASSIGN(sqlite::Statement select,
-             connection.prepare("SELECT generation, acknowledged, (SELECT seq FROM sqlite_sequence WHERE name = "
-                                "'_admetrics_changes') FROM _admetrics_capture"));
+  ADM_ASSIGN(sqlite::Statement select, connection.prepare("SELECT generation, acknowledged, mark, " +
+                                                          std::string(kLastSeqSql) + " FROM _admetrics_capture"));
   ADM_ASSIGN(const bool row, select.step());
   CaptureState state = database.verified;
   state.generation = row ? select.text(0) : "";
   state.acknowledged = row ? select.integer(1) : 0;
-  state.last_seq = row ? select.integer(2) : 0;
+  state.mark = row ? select.text(2) : "";
+  state.last_seq = row ? select.integer(3) : 0;
   state.armed = !state.generation.empty();
   return state;
 }
@@ -243,11 +272,13 @@ Result<EpochInput> SqliteSource::begin_epoch(const std::string& position, bool r
     database->data_version.reset();
   }
   const std::string_view capture = options_.triggers ? "triggers" : "scan";
+  const auto before = SidePosition::parse(position, capture);
   EpochInput input;
   std::array<CaptureState, 2> states;
   if (options_.triggers) {
     // Arm first, then take the snapshot, never the other way (pitfalls.md 17).
     for (int attempt = 0;; ++attempt) {
+      ADM_TRY(mark_databases(before));
       ADM_TRY(begin_snapshot());
       ADM_ASSIGN(const bool armed, ensure_armed(states));
       if (armed) break;
@@ -256,7 +287,7 @@ Result<EpochInput> SqliteSource::begin_epoch(const std::string& position, bool r
         return Error{Errc::kBusy, "arm the capture", options_.product_db, "the schema keeps changing under us"};
       }
       for (const Side side : {kProduct, kAds}) {
-        if (!states[side].armed) ADM_TRY(arm_capture(*databases_[side]->writer, tables_of(side), false));
+        if (!states[side].armed) ADM_TRY(arm_capture(*databases_[side]->writer, tables_of(side)));
       }
       rearmed_ = true;
       if (rearmed_reason_.empty()) rearmed_reason_ = "capture had to be installed or repaired";
@@ -269,7 +300,6 @@ Result<EpochInput> SqliteSource::begin_epoch(const std::string& position, bool r
     }
   }
 
-  const auto before = SidePosition::parse(position, capture);
   std::array<SidePosition, 2> now;
   const auto must_reconcile = [&](std::string why) {
     reconcile = true;
@@ -279,7 +309,8 @@ Result<EpochInput> SqliteSource::begin_epoch(const std::string& position, bool r
   if (rearmed_ && before) must_reconcile(rearmed_reason_);
   for (const Side side : {kProduct, kAds}) {
     Database& database = *databases_[side];
-    now[side] = {states[side].generation, states[side].last_seq, states[side].signature, database.file};
+    now[side] = {states[side].generation, states[side].last_seq, states[side].signature, database.file,
+                 states[side].mark};
     if (!before || !options_.triggers) continue;
     const SidePosition& then = (*before)[side];
     const std::string& path = path_of(side);
@@ -289,6 +320,7 @@ Result<EpochInput> SqliteSource::begin_epoch(const std::string& position, bool r
       must_reconcile("change records of " + path + " were taken by someone else");
     if (then.signature != now[side].signature)
       must_reconcile("a table of " + path + " was dropped, replaced or altered");
+    if (!database.mark_known) must_reconcile(path + " is not as it was left, as after a restored backup");
     if (then.file != now[side].file) must_reconcile(path + " is another file");
   }
   if (!options_.triggers && before && !reconcile) {
@@ -377,8 +409,9 @@ Result<Mappings> SqliteSource::read_mappings() {
   const auto read = [&](const char* table, const char* from, const char* to) -> Result<std::vector<ValueMapping::Row>> {
     std::vector<ValueMapping::Row> rows;
     ADM_ASSIGN(const std::int64_t exists,
-               product.query_integer(std::string("SELECT count(*) FROM sqlite_schema WHERE name = ") +
-                                     sqlite::quote_text(table)));
+               product.query_integer(
+                   std::string("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name COLLATE NOCASE = ") +
+                   sqlite::quote_text(table)));
     if (exists == 0) return rows;
     // A flag is true when it is a non-zero number (metrics.md section 2). A row without a key maps nothing, but it is a
     // row: the table is not empty.
@@ -404,6 +437,7 @@ Status SqliteSource::acknowledge(const std::string& position) {
   for (const Side side : {kProduct, kAds}) {
     Database& database = *databases_[side];
     database.taken_seq = (*sides)[side].seq;
+    database.mark_known = true;
     database.acknowledged_seq = (*sides)[side].seq;
     if (!options_.triggers) {
       database.taken_data_version = database.seen_data_version;
@@ -432,8 +466,7 @@ Result<std::int64_t> SqliteSource::pending_records() {
   if (!options_.triggers) return pending;
   for (auto& database : databases_) {
     if (!database) continue;
-    ADM_ASSIGN(const std::int64_t last,
-               database->watch->query_integer("SELECT seq FROM sqlite_sequence WHERE name = '_admetrics_changes'"));
+    ADM_ASSIGN(const std::int64_t last, database->watch->query_integer("SELECT " + std::string(kLastSeqSql)));
     pending += std::max<std::int64_t>(0, last - database->taken_seq);
   }
   return pending;
@@ -455,8 +488,7 @@ Result<bool> SqliteSource::has_changes() {
     database->schema_version.reset();
     if (!same_schema) return true;
     if (!database->last_seq.valid()) {
-      ADM_ASSIGN(database->last_seq,
-                 database->watch->prepare("SELECT seq FROM sqlite_sequence WHERE name = '_admetrics_changes'"));
+      ADM_ASSIGN(database->last_seq, database->watch->prepare("SELECT " + std::string(kLastSeqSql)));
     }
     ADM_ASSIGN(const bool known, database->last_seq.step());
     const std::int64_t last = known ? database->last_seq.integer(0) : 0;

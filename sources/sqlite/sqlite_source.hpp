@@ -56,6 +56,7 @@ class SqliteSource : public Source {
   /// Opens what is not open, and everything again when the file under us is another one.
   Status ensure_open();
   void close();
+  Status mark_databases(const std::optional<std::array<SidePosition, 2>>& before);
   Status begin_snapshot();
   Result<bool> ensure_armed(std::array<CaptureState, 2>& states);
   Result<CaptureState> capture_state(Side side);

@@ -15,7 +15,10 @@ the locks that this process holds on it.
 """
 
 import argparse
+import collections
+import copy
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -110,6 +113,16 @@ class Chaos:
         if code != 0:
             raise Failure("run --once ended with %d" % code, output=output)
 
+    def tell(self, *arguments):
+        """What a command answers as JSON; the exit code of `status` only says whether a daemon runs."""
+        done = subprocess.run(self.command(*arguments, "--json"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=RUN_SECONDS, check=False)
+        try:
+            return json.loads(done.stdout.decode())
+        except ValueError as error:
+            raise Failure("%s --json ended with %d, and not with JSON: %s" % (arguments[0], done.returncode, error),
+                          output=(done.stdout + done.stderr).decode(errors="replace")) from None
+
     def start(self):
         self.log = open(os.path.join(self.directory, "daemon.log"), "ab")
         self.log.write(b"---- start, step %d, as of %s\n" % (self.step, self.as_of.encode()))
@@ -177,6 +190,22 @@ class Chaos:
         if found:
             raise Failure("the tables differ", found)
         self.comparisons += 1
+
+    def judge_all(self):
+        want = self.wanted()
+        self.judge(want)
+        self.judge_rejects(want)
+
+    def judge_rejects(self, want):
+        found = oracle.compare_rejects(want, self.tell("rejects", "--limit", "100000"))
+        status = self.tell("status")
+        found += oracle.compare_unmapped(want, status["unmapped"])
+        counts = collections.Counter((reject.table, reject.reason) for reject in want["rejects"])
+        told = {(one["table"], one["reason"]): one["rows"] for one in status["rejects"]}
+        found += [oracle.Difference(oracle.REJECTS, key, "status", counts.get(key), told.get(key))
+                  for key in sorted(counts.keys() | told.keys()) if counts.get(key) != told.get(key)]
+        if found:
+            raise Failure("what does not count, or is not mapped, is told wrongly", found)
 
     def await_equal(self):
         want = self.wanted()
@@ -257,7 +286,7 @@ class Chaos:
 
     def once(self):
         self.run_once()
-        self.judge()
+        self.judge_all()
         while self.step < self.options.steps:
             before = oracle.bookkeeping(self.sink)
             first = len(self.history)
@@ -266,7 +295,7 @@ class Chaos:
             if self.rng.random() < 0.15:
                 self.move_today()
             self.run_once()
-            self.judge()
+            self.judge_all()
             after = oracle.bookkeeping(self.sink)
             found = oracle.check_bookkeeping(before, after)
             if found:
@@ -308,7 +337,7 @@ class Chaos:
         if self.options.mode == "scan":
             self.check_untouched()
         self.run_once()
-        self.judge()
+        self.judge_all()
         self.verify()
 
     def checkpoint(self):
@@ -359,7 +388,7 @@ class Chaos:
             if self.rng.random() < 0.15:
                 self.move_today()
         self.run_once()
-        self.judge()
+        self.judge_all()
         self.verify()
 
     def run(self):
@@ -399,7 +428,8 @@ class Chaos:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--binary", required=True)
-    parser.add_argument("--seed", type=int, help="drawn when absent")
+    parser.add_argument("--seed", type=int, nargs="+", help="one after another; drawn when absent")
+    parser.add_argument("--many", type=int, default=1, help="how many seeds to draw")
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--users", type=int, default=60)
     parser.add_argument("--days", type=int, default=30)
@@ -417,16 +447,23 @@ def main():
     parser.add_argument("--keep", metavar="DIR", help="work in this folder and keep it; it must be empty or absent")
     options = parser.parse_args()
     options.binary = os.path.abspath(options.binary)
-    if options.seed is None:
-        options.seed = random.SystemRandom().randrange(1 << 31)
+    draw = random.SystemRandom()
+    for seed in options.seed or [draw.randrange(1 << 31) for _ in range(options.many)]:
+        one = copy.copy(options)
+        one.seed = seed
+        if run_seed(one) != 0:
+            return 1
+    return 0
+
+
+def run_seed(options):
     if options.keep:
         directory = os.path.abspath(options.keep)
         os.makedirs(directory, exist_ok=True)
         if os.listdir(directory):
-            parser.error("%s is not empty" % options.keep)
+            raise SystemExit("%s is not empty" % options.keep)
     else:
         directory = tempfile.mkdtemp(prefix="admetricsd-chaos-")
-
     started = time.monotonic()
     print("seed %d, %s" % (options.seed, options.mode), flush=True)
     chaos = None
@@ -448,7 +485,7 @@ def main():
     if not options.keep:
         shutil.rmtree(directory, ignore_errors=True)
     print("ok: %s; %d steps, %d comparisons, %d kills, %.1f s"
-          % (chaos.settings(), chaos.step, chaos.comparisons, chaos.kills, time.monotonic() - started))
+          % (chaos.settings(), chaos.step, chaos.comparisons, chaos.kills, time.monotonic() - started), flush=True)
     return 0
 
 

@@ -445,9 +445,9 @@ class Values:
 
 def connect(path, wal=None):
     connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+    connection.execute("PRAGMA synchronous=OFF")  # processes are killed here, machines are not
     if wal is not None:
         connection.execute("PRAGMA journal_mode=%s" % ("wal" if wal else "delete"))
-        connection.execute("PRAGMA synchronous=NORMAL")
     return connection
 
 
@@ -969,7 +969,7 @@ class Pipeline:
         self.patient(self.product, "BEGIN IMMEDIATE")
         for table in ("mixpanel_user", "mixpanel_event", "user_product_metrics"):
             self.product.execute("DELETE FROM " + table)
-        put(self.product, "mixpanel_event", self.values.life(self.values.new_distinct_id()))
+        put(self.product, "mixpanel_event", self.values.life(self.values.new_distinct_id()), "INSERT OR IGNORE")
         self.product.execute("ROLLBACK")
         self.patient(self.ads, "BEGIN IMMEDIATE")
         for table in META_TABLES:

@@ -16,69 +16,10 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import oracle  # noqa: E402
 import source_gen  # noqa: E402
+from story import CANCEL, CONVERTED, PURCHASE, TRIAL, Story  # noqa: E402
 
-SCHEMA_PRODUCT = """
-CREATE TABLE mixpanel_user (distinct_id TEXT PRIMARY KEY, abi_ad_id TEXT, abi_campaign_id TEXT, abi_ad_set_id TEXT,
-    country TEXT, region TEXT, has_abi_attribution BOOLEAN);
-CREATE TABLE mixpanel_event (event_uuid TEXT PRIMARY KEY, event_name TEXT, distinct_id TEXT, event_time DATETIME,
-    revenue_usd DECIMAL(10,2));
-CREATE TABLE user_product_metrics (user_product_id INTEGER PRIMARY KEY, distinct_id TEXT, product_id TEXT,
-    credited_date TEXT, store TEXT, current_value DECIMAL, trial_conversion_rate DECIMAL,
-    trial_converted_to_refund_rate DECIMAL, initial_purchase_to_refund_rate DECIMAL, UNIQUE (distinct_id, product_id));
-"""
 COUNTRY_MAPPING = "CREATE TABLE meta_country_mapping (meta_country_name TEXT PRIMARY KEY, mixpanel_country_code TEXT, is_active)"
 DEVICE_MAPPING = "CREATE TABLE meta_device_mapping (meta_device_type TEXT PRIMARY KEY, mixpanel_store_category TEXT, is_active)"
-META_COLUMNS = ("adset_id TEXT, campaign_id TEXT, ad_name TEXT, adset_name TEXT, campaign_name TEXT, spend DECIMAL(10,2),"
-                " impressions INTEGER, clicks INTEGER, meta_trials INTEGER, meta_purchases INTEGER")
-
-TRIAL, PURCHASE, CONVERTED, CANCEL = "RC Trial started", "RC Initial purchase", "RC Trial converted", "RC Cancellation"
-
-
-class Story:
-    """A source that is written line by line."""
-
-    def __init__(self, directory):
-        self.product_db = os.path.join(directory, "product.db")
-        self.ads_db = os.path.join(directory, "ads.db")
-        self.product = sqlite3.connect(self.product_db, isolation_level=None)
-        self.product.executescript(SCHEMA_PRODUCT)
-        self.ads = sqlite3.connect(self.ads_db, isolation_level=None)
-        for table, kind in oracle.META_TABLES.items():
-            extra = ", %s TEXT" % kind if kind else ""
-            key = "ad_id, date" + (", " + kind if kind else "")
-            self.ads.execute("CREATE TABLE %s (ad_id TEXT, date DATE%s, %s, PRIMARY KEY (%s))" % (table, extra, META_COLUMNS, key))
-        self.events = 0
-
-    def close(self):
-        self.product.close()
-        self.ads.close()
-
-    def user(self, user, campaign=None, adset=None, ad=None, country=None, region=None, flag=1):
-        self.product.execute("INSERT OR REPLACE INTO mixpanel_user VALUES (?,?,?,?,?,?,?)",
-                             (user, ad, campaign, adset, country, region, flag))
-
-    def event(self, user, time, name, revenue=None, uuid=...):
-        self.events += 1
-        self.product.execute("INSERT INTO mixpanel_event VALUES (?,?,?,?,?)",
-                             ("e%d" % self.events if uuid is ... else uuid, name, user, time, revenue))
-
-    def item(self, user, product="p", credited="2025-07-01", store="APP_STORE", value=0, conversion=None, trial_refund=None,
-                purchase_refund=None):
-        self.product.execute("INSERT INTO user_product_metrics VALUES (NULL,?,?,?,?,?,?,?,?)",
-                             (user, product, credited, store, value, conversion, trial_refund, purchase_refund))
-
-    def meta(self, ad, date, kind=None, value=None, adset=None, campaign=None, names=(None, None, None), spend=0, impressions=0,
-             clicks=0, trials=0, purchases=0):
-        table = "ad_performance_daily" + ("_" + kind if kind else "")
-        row = {"ad_id": ad, "date": date, "adset_id": adset, "campaign_id": campaign, "ad_name": names[0],
-               "adset_name": names[1], "campaign_name": names[2], "spend": spend, "impressions": impressions, "clicks": clicks,
-               "meta_trials": trials, "meta_purchases": purchases}
-        if kind:
-            row[kind] = value
-        source_gen.put(self.ads, table, [row])
-
-    def expected(self, as_of="2025-07-31", **more):
-        return oracle.expected(self.product_db, self.ads_db, as_of, **more)
 
 
 class StoryCase(unittest.TestCase):
@@ -315,6 +256,7 @@ class Users(StoryCase):
         s.event("", "2025-07-10T10:00Z", TRIAL)
         s.event("u1", "2025-07-10T10:00Z", TRIAL, 1, uuid=None)
         s.event("nobody", "2025-07-10T10:00Z", CANCEL, float("inf"))
+        s.event("u1", b"2025-07-10T10:00Z", TRIAL)  # the right bytes of the wrong kind
         s.item("u1", value=5, conversion="")
         s.meta("a", "2025-02-30", spend=1, names=("n", None, None))
         s.meta("", "2025-07-10", spend=1)
@@ -322,12 +264,34 @@ class Users(StoryCase):
         s.meta("a", "2025-07-11", kind="country", value=None, spend="x")
         want = s.expected()
         self.assertEqual([len(want[table]) for table in oracle.TABLES], [0, 0, 0, 0])
-        self.assertEqual(sorted(want["rejects"], key=repr), sorted([
-            ("mixpanel_user", ("",), "key"), ("mixpanel_event", ("e1",), "number"), ("mixpanel_event", ("e2",), "time"),
-            ("mixpanel_event", ("e4",), "key"), ("mixpanel_event", (None,), "key"), ("mixpanel_event", ("e6",), "number"),
-            ("user_product_metrics", (1,), "number"), ("ad_performance_daily", ("a", "2025-02-30"), "key"),
-            ("ad_performance_daily", ("", "2025-07-10"), "key"), ("ad_performance_daily", ("a", "2025-07-11"), "number"),
-            ("ad_performance_daily_country", ("a", "2025-07-11", None), "number")], key=repr))
+        self.assertEqual(sorted(map(tuple, want["rejects"]), key=repr), sorted([
+            ("mixpanel_user", "", "bad_key", "distinct_id", ""), ("mixpanel_event", "e1", "bad_money", "revenue_usd", "n/a"),
+            ("mixpanel_event", "e2", "bad_time", "event_time", "2025-07-10"), ("mixpanel_event", "e4", "bad_key", "distinct_id", ""),
+            ("mixpanel_event", "", "bad_key", "event_uuid", None),
+            ("mixpanel_event", "e6", "bad_money", "revenue_usd", float("inf")),
+            ("mixpanel_event", "e7", "bad_time", "event_time", b"2025-07-10T10:00Z"),
+            ("user_product_metrics", "1", "bad_rate", "trial_conversion_rate", ""),
+            ("ad_performance_daily", "a|2025-02-30", "bad_key", "date", "2025-02-30"),
+            ("ad_performance_daily", "|2025-07-10", "bad_key", "ad_id", ""),
+            ("ad_performance_daily", "a|2025-07-11", "bad_count", "clicks", 1.5),
+            ("ad_performance_daily_country", "a|2025-07-11|", "bad_money", "spend", "x")], key=repr))
+
+    def test_rejects_and_unmapped_values_are_compared(self):
+        s = self.story
+        s.user("u1", ad="a")
+        s.event("u1", "é" * 150, TRIAL)
+        s.event("u1", "2025-07-10T10:00Z", TRIAL, float("inf"))
+        s.meta("a", "2025-07-10", kind="country", value="Atlantis")
+        want = s.expected()
+        told = [{"table": "mixpanel_event", "row": "e1", "reason": "bad_time", "column": "event_time", "value": "é" * 100},
+                {"table": "mixpanel_event", "row": "e2", "reason": "bad_money", "column": "revenue_usd", "value": "Inf"}]
+        self.assertEqual(oracle.compare_rejects(want, told), [])
+        for wrong in (told[:1], told + told[:1], [dict(told[0], value="é" * 99), told[1]], [dict(told[0], reason="bad_key"), told[1]]):
+            self.assertNotEqual(oracle.compare_rejects(want, wrong), [], wrong)
+        unmapped = [{"breakdown": "country", "value": "Atlantis", "rows": 1}]
+        self.assertEqual(oracle.compare_unmapped(want, unmapped), [])
+        for wrong in ([], [dict(unmapped[0], rows=2)], unmapped + [{"breakdown": "device", "value": "tv", "rows": 1}]):
+            self.assertNotEqual(oracle.compare_unmapped(want, wrong), [], wrong)
 
     def test_future_events_count_and_are_never_post_trial(self):
         s = self.story
@@ -364,7 +328,7 @@ class Meta(StoryCase):
         want = s.expected()
         spends = {key[4]: row["meta_spend"] for key, row in want[oracle.BREAKDOWN].items()}
         self.assertEqual(spends, {"DE": 100, "germany": 100, "France": 100, "unknown": 300, "Italy": 100, "US": 100})
-        self.assertEqual(want["unmapped"], {("country", "germany"), ("country", "France"), ("country", "Italy")})
+        self.assertEqual(want["unmapped"], {("country", "germany"): 1, ("country", "France"): 1, ("country", "Italy"): 1})
 
     def test_devices_without_and_with_a_mapping(self):
         s = self.story
@@ -415,6 +379,7 @@ class Meta(StoryCase):
 def materialize(want, path):
     """Writes what is expected into tables of the right shape."""
     sink = sqlite3.connect(path, isolation_level=None)
+    sink.execute("PRAGMA synchronous=OFF")
     sink.execute("BEGIN")
     for table in oracle.TABLES:
         keys, columns = oracle.KEY_COLUMNS[table], oracle.COLUMNS[table]

@@ -1,0 +1,259 @@
+#include "daemon/config.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace admetrics {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::Field;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+constexpr const char* kSource = "[source.sqlite]\nproduct_db = \"p.db\"\nads_db = \"a.db\"\n";  // lines 1 to 3
+
+/// A configuration file in a folder of its own.
+class ConfigTest : public testing::Test {
+ protected:
+  ConfigTest() {
+    std::string pattern = testing::TempDir() + "admetricsd-config-XXXXXX";
+    folder_ = std::filesystem::canonical(::mkdtemp(pattern.data()));
+  }
+  ~ConfigTest() override { std::filesystem::remove_all(folder_); }
+
+  ConfigResult read(const std::string& text) {
+    std::ofstream(file()) << text;
+    return read_config(file());
+  }
+  /// What `text` gives after the source's three lines, where nothing may be wrong.
+  Config good(const std::string& text) {
+    ConfigResult result = read(kSource + text);
+    EXPECT_THAT(result.lines(), IsEmpty());
+    return std::move(result.config);
+  }
+  std::vector<ConfigMistake> mistakes(const std::string& text) { return read(kSource + text).mistakes; }
+
+  [[nodiscard]] std::string file() const { return (folder_ / "admetricsd.toml").string(); }
+  [[nodiscard]] std::string in_folder(const std::string& name) const { return (folder_ / name).string(); }
+
+  std::filesystem::path folder_;
+};
+
+auto mistake(std::int64_t line, const std::string& key, const std::string& part) {
+  return AllOf(Field(&ConfigMistake::line, line), Field(&ConfigMistake::key, key),
+               Field(&ConfigMistake::what, HasSubstr(part)));
+}
+
+TEST_F(ConfigTest, WhatIsLeftOutHasItsDefault) {
+  const Config config = good("");
+  EXPECT_TRUE(config.capture_triggers);
+  EXPECT_EQ(config.scan_interval_ms, 60'000);
+  EXPECT_EQ(config.sink_path, in_folder("p.db"));
+  EXPECT_EQ(std::filesystem::path(config.state_dir) / "", in_folder("state/"));
+  EXPECT_EQ(config.reporting.zone.name(), "UTC");
+  EXPECT_EQ(config.reporting.trial_length_days, 7);
+  EXPECT_EQ(config.reporting.names.trial_started, "RC Trial started");
+  EXPECT_EQ(config.reporting.names.initial_purchase, "RC Initial purchase");
+  EXPECT_EQ(config.reporting.names.trial_converted, "RC Trial converted");
+  EXPECT_EQ(config.reporting.names.refund_contains, "cancel");
+  EXPECT_FALSE(config.as_of);
+  EXPECT_EQ(config.workers, 0U);
+  EXPECT_EQ(config.memory_limit_bytes, std::int64_t{6} << 30);
+  EXPECT_EQ(config.commit_interval_ms, 0);
+  EXPECT_EQ(config.http_listen, "127.0.0.1:8787");
+  EXPECT_EQ(config.http_token_file, "");
+  EXPECT_EQ(config.log_level, "info");
+  EXPECT_FALSE(config.log_json);
+}
+
+TEST_F(ConfigTest, EveryKeyIsTaken) {
+  const Config config = good(R"(
+capture = "scan"
+scan_interval = "5m"
+[sink.sqlite]
+path = "m.db"
+[state]
+dir = "s"
+[reporting]
+time_zone = "America/New_York"
+trial_length_days = 3
+as_of = "2025-07-31"
+[events]
+trial_started = "t"
+initial_purchase = "i"
+trial_converted = "c"
+refund_contains = "r"
+[engine]
+workers = 3
+memory_limit = "512MiB"
+commit_interval = "20ms"
+[http]
+listen = ""
+token_file = "token"
+[log]
+level = "warning"
+format = "json"
+)");
+  EXPECT_FALSE(config.capture_triggers);
+  EXPECT_EQ(config.scan_interval_ms, 300'000);
+  EXPECT_EQ(config.sink_path, in_folder("m.db"));
+  EXPECT_EQ(config.state_dir, in_folder("s"));
+  EXPECT_EQ(config.reporting.zone.name(), "America/New_York");
+  EXPECT_EQ(config.reporting.trial_length_days, 3);
+  EXPECT_EQ(config.as_of, day_from_civil(2025, 7, 31));
+  EXPECT_EQ(config.reporting.names.trial_started, "t");
+  EXPECT_EQ(config.reporting.names.initial_purchase, "i");
+  EXPECT_EQ(config.reporting.names.trial_converted, "c");
+  EXPECT_EQ(config.reporting.names.refund_contains, "r");
+  EXPECT_EQ(config.workers, 3U);
+  EXPECT_EQ(config.memory_limit_bytes, std::int64_t{512} << 20);
+  EXPECT_EQ(config.commit_interval_ms, 20);
+  EXPECT_EQ(config.http_listen, "");
+  EXPECT_EQ(config.http_token_file, in_folder("token"));
+  EXPECT_EQ(config.log_level, "warning");
+  EXPECT_TRUE(config.log_json);
+}
+
+TEST_F(ConfigTest, ADayMayStandWithoutQuotes) {
+  EXPECT_EQ(good("[reporting]\nas_of = 2025-07-31\n").as_of, day_from_civil(2025, 7, 31));
+}
+
+TEST_F(ConfigTest, UnitsMultiply) {
+  EXPECT_EQ(good("[engine]\ncommit_interval = \"2s\"\n").commit_interval_ms, 2'000);
+  EXPECT_EQ(good("[engine]\ncommit_interval = \"1h\"\n").commit_interval_ms, 3'600'000);
+  EXPECT_EQ(good("[engine]\ncommit_interval = \"0ms\"\n").commit_interval_ms, 0);
+  EXPECT_EQ(good("[engine]\nmemory_limit = \"1TiB\"\n").memory_limit_bytes, std::int64_t{1} << 40);
+  EXPECT_EQ(good("[engine]\nmemory_limit = \"100B\"\n").memory_limit_bytes, 100);
+  EXPECT_EQ(good("[engine]\nmemory_limit = \"3KiB\"\n").memory_limit_bytes, 3'072);
+}
+
+TEST_F(ConfigTest, WrongUnitsAreNamed) {
+  for (const char* value : {"\"5\"", "\"5 ms\"", "\"ms\"", "\"-5ms\"", "\"1.5s\"", "\"5min\"", "\"\"", "5", "true"}) {
+    EXPECT_THAT(mistakes(std::string("[engine]\ncommit_interval = ") + value + "\n"),
+                ElementsAre(mistake(5, "engine.commit_interval", "with a unit")))
+        << value;
+  }
+  for (const char* value : {"\"6GB\"", "\"6G\"", "\"6gib\"", "6"}) {
+    EXPECT_THAT(mistakes(std::string("[engine]\nmemory_limit = ") + value + "\n"),
+                ElementsAre(mistake(5, "engine.memory_limit", "GiB")))
+        << value;
+  }
+  EXPECT_THAT(mistakes("[engine]\nmemory_limit = \"9999999999TiB\"\n"),
+              ElementsAre(mistake(5, "engine.memory_limit", "too large")));
+  EXPECT_THAT(mistakes("scan_interval = \"0s\"\n"), ElementsAre(mistake(4, "source.sqlite.scan_interval", "longer")));
+}
+
+TEST_F(ConfigTest, WholeNumbersHaveTheirRange) {
+  EXPECT_EQ(good("[engine]\nworkers = 64\n").workers, 64U);
+  EXPECT_EQ(good("[reporting]\ntrial_length_days = 0\n").reporting.trial_length_days, 0);
+  EXPECT_THAT(mistakes("[engine]\nworkers = 65\n"), ElementsAre(mistake(5, "engine.workers", "from 0 to 64")));
+  EXPECT_THAT(mistakes("[engine]\nworkers = -1\n"), ElementsAre(mistake(5, "engine.workers", "from 0 to 64")));
+  EXPECT_THAT(mistakes("[engine]\nworkers = 2.0\n"), ElementsAre(mistake(5, "engine.workers", "whole number")));
+  EXPECT_THAT(mistakes("[reporting]\ntrial_length_days = \"7\"\n"),
+              ElementsAre(mistake(5, "reporting.trial_length_days", "whole number")));
+}
+
+TEST_F(ConfigTest, ChoicesAreListed) {
+  EXPECT_THAT(mistakes("capture = \"hooks\"\n"),
+              ElementsAre(mistake(4, "source.sqlite.capture", R"("triggers" or "scan")")));
+  EXPECT_THAT(mistakes("[log]\nlevel = \"loud\"\n"),
+              ElementsAre(mistake(5, "log.level", R"("debug", "info", "warning" or "error")")));
+  EXPECT_THAT(mistakes("[log]\nformat = 1\n"), ElementsAre(mistake(5, "log.format", R"("text" or "json")")));
+}
+
+TEST_F(ConfigTest, ZonesAndDaysMustExist) {
+  for (const char* zone : {"Mars/Olympus", "localtime", "/etc/localtime", "../zoneinfo/UTC", "europe"}) {
+    EXPECT_THAT(mistakes(std::string("[reporting]\ntime_zone = \"") + zone + "\"\n"),
+                ElementsAre(mistake(5, "reporting.time_zone", zone)));
+  }
+  EXPECT_THAT(mistakes("[reporting]\ntime_zone = \"\"\n"), ElementsAre(mistake(5, "reporting.time_zone", "empty")));
+  for (const char* day : {"\"2025-02-30\"", "\"today\"", "20250731", "2025-07-31T10:00:00Z"}) {
+    EXPECT_THAT(mistakes(std::string("[reporting]\nas_of = ") + day + "\n"),
+                ElementsAre(mistake(5, "reporting.as_of", "such as \"2025-07-31\"")))
+        << day;
+  }
+}
+
+TEST_F(ConfigTest, AnUnknownKeySuggestsTheNearest) {
+  EXPECT_THAT(mistakes("[reporting]\ntimezone = \"UTC\"\n"),
+              ElementsAre(mistake(5, "reporting.timezone", "did you mean reporting.time_zone?")));
+  EXPECT_THAT(mistakes("[engin]\nworkers = 1\n"),
+              ElementsAre(mistake(5, "engin.workers", "did you mean engine.workers?")));
+  EXPECT_THAT(mistakes("[sink]\npath = \"m.db\"\n"),
+              ElementsAre(mistake(5, "sink.path", "did you mean sink.sqlite.path?")));
+  EXPECT_THAT(mistakes("[events]\ntrial_start = \"x\"\n"),
+              ElementsAre(mistake(5, "events.trial_start", "did you mean events.trial_started?")));
+}
+
+TEST_F(ConfigTest, AKeyOutsideItsSectionSuggestsItsPlace) {
+  EXPECT_THAT(read(std::string("product_db = \"p.db\"\n") + kSource).mistakes,
+              ElementsAre(mistake(1, "product_db", "did you mean source.sqlite.product_db?")));
+}
+
+TEST_F(ConfigTest, ASectionThatIsAValueIsAMistake) {
+  EXPECT_THAT(read(std::string("log = \"debug\"\n") + kSource).mistakes, ElementsAre(mistake(1, "log", "unknown key")));
+}
+
+TEST_F(ConfigTest, AValueThatIsASectionIsAMistake) {
+  EXPECT_THAT(mistakes("[log.level]\nx = 1\n"), ElementsAre(mistake(4, "log.level", "must be")));
+}
+
+TEST_F(ConfigTest, TheChangeLogSourceIsNotKnownYet) {
+  EXPECT_THAT(mistakes("[source.changelog]\npath = \"changes/\"\n"),
+              ElementsAre(mistake(4, "source.changelog", "use [source.sqlite]")));
+}
+
+TEST_F(ConfigTest, MistakesComeAllAtOnceInOrderOfLines) {
+  const auto found = mistakes("[log]\nlevel = 1\nformat = 2\n[engine]\nworkers = \"x\"\n");
+  EXPECT_THAT(found,
+              ElementsAre(mistake(5, "log.level", ""), mistake(6, "log.format", ""), mistake(8, "engine.workers", "")));
+}
+
+TEST_F(ConfigTest, WhatIsMissingIsNamedOnce) {
+  EXPECT_THAT(read("[source.sqlite]\nads_db = \"a.db\"\n").mistakes,
+              ElementsAre(mistake(0, "source.sqlite.product_db", "missing")));
+  EXPECT_THAT(read("[source.sqlite]\nproduct_db = \"p.db\"\n").mistakes,
+              ElementsAre(mistake(0, "source.sqlite.ads_db", "missing")));
+  EXPECT_THAT(read("[source.sqlite]\nproduct_db = 5\nads_db = \"a.db\"\n").mistakes,
+              ElementsAre(mistake(2, "source.sqlite.product_db", "text")));
+}
+
+TEST_F(ConfigTest, PathsMustNotMeet) {
+  EXPECT_THAT(read("[source.sqlite]\nproduct_db = \"x.db\"\nads_db = \"sub/../x.db\"\n").mistakes,
+              ElementsAre(mistake(0, "source.sqlite.ads_db", "another file")));
+  EXPECT_THAT(mistakes("[sink.sqlite]\npath = \"./a.db\"\n"), ElementsAre(mistake(0, "sink.sqlite.path", "ads_db")));
+}
+
+TEST_F(ConfigTest, PathsAreRelativeToTheFileAndAbsoluteOnesStay) {
+  const Config config = read("[source.sqlite]\nproduct_db = \"../p.db\"\nads_db = \"/data/a.db\"\n").config;
+  EXPECT_EQ(config.product_db, (folder_.parent_path() / "p.db").string());
+  EXPECT_EQ(config.ads_db, "/data/a.db");
+}
+
+TEST_F(ConfigTest, WhatIsNoTomlIsNamedWithItsLine) {
+  EXPECT_THAT(read("[source.sqlite]\nproduct_db = \"p.db\nads_db = \"a.db\"\n").mistakes,
+              ElementsAre(mistake(2, "", "")));
+  EXPECT_THAT(read("[log]\nlevel = \"info\"\nlevel = \"info\"\n").mistakes, ElementsAre(mistake(3, "", "level")));
+}
+
+TEST_F(ConfigTest, AFileThatIsMissingIsNamed) {
+  const ConfigResult result = read_config(in_folder("absent.toml"));
+  EXPECT_THAT(result.lines(), ElementsAre(in_folder("absent.toml") + ": cannot be read: no such file"));
+}
+
+TEST_F(ConfigTest, LinesSayFileLineKeyAndWhatIsWrong) {
+  EXPECT_THAT(read(std::string(kSource) + "[log]\nlevel = 1\n").lines(),
+              ElementsAre(StartsWith(file() + ":5: log.level: must be ")));
+  EXPECT_THAT(read("[source.sqlite]\nads_db = \"a.db\"\n").lines(),
+              ElementsAre(file() + ": source.sqlite.product_db: is missing"));
+}
+
+}  // namespace
+}  // namespace admetrics
