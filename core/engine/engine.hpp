@@ -121,6 +121,7 @@ class Engine {
   std::uint32_t texts_saved_ = 1;  // dictionary ids below are in the ledger
   bool audit_needed_ = false;      // some sink holds rows that we cannot vouch for
   std::string audit_reason_;
+  bool sink_ahead_ = false;            // a sink has an epoch that the ledger never heard of
   std::vector<SinkKey> keys_to_redo_;  // written by an epoch that the ledger never heard of
 };
 

@@ -89,7 +89,7 @@ class MetaLedger::RowCollector : public MetaRowVisitor {
   }
 
  private:
-  static bool unreadable(const AdDayKey& key) { return key.ad_id.empty() || key.date.empty(); }
+  static bool unreadable(const AdDayKey& key) { return key.ad_id.empty() || !parse_day(key.date); }
 
   MetaLedger* ledger_;
   const Mappings* mappings_;

@@ -111,6 +111,11 @@ std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(
 double Statement::real(int column) const { return sqlite3_column_double(handle_.get(), column); }
 
 std::string_view Statement::text(int column) const {
+  if (type(column) == ColumnType::kBlob) {
+    // Asking SQLite for the text would turn the column into one, for whoever asks next.
+    const auto bytes = blob(column);
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};  // NOLINT: bytes are characters here
+  }
   const auto* data = sqlite3_column_text(handle_.get(), column);
   if (data == nullptr) return {};
   return {reinterpret_cast<const char*>(data),  // NOLINT: SQLite's text is unsigned char

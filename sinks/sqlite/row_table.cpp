@@ -1,11 +1,25 @@
 #include "sinks/sqlite/row_table.hpp"
 
 #include <array>
+#include <charconv>
 
 namespace admetrics::sink {
 namespace {
 
 constexpr std::array<std::int64_t, 5> kPowersOfTen{1, 10, 100, 1'000, 10'000};
+
+/// The double nearest to `scaled` / 10^`digits`.
+double nearest(std::int64_t scaled, int digits) {
+  constexpr std::int64_t kExact = std::int64_t{1} << 53;
+  // The quotient of two exact doubles is the nearest one; a larger number would be rounded twice.
+  if (scaled > -kExact && scaled < kExact) {
+    return static_cast<double>(scaled) / static_cast<double>(kPowersOfTen[static_cast<std::size_t>(digits)]);
+  }
+  const std::string text = std::to_string(scaled) + "e-" + std::to_string(digits);
+  double number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
 
 std::string join(const std::vector<std::string>& parts, std::string_view between) {
   std::string joined;
@@ -23,8 +37,7 @@ void bind_scaled(sqlite::Statement& statement, int parameter, std::int64_t scale
   if (scaled % scale == 0) {
     statement.bind(parameter, scaled / scale);
   } else {
-    // The quotient of two exact doubles is the double nearest to the decimal.
-    statement.bind(parameter, static_cast<double>(scaled) / static_cast<double>(scale));
+    statement.bind(parameter, nearest(scaled, digits));
   }
 }
 
@@ -34,8 +47,8 @@ bool equals_scaled(const sqlite::Statement& row, int column, std::int64_t scaled
     case sqlite::ColumnType::kInteger:
       if (scaled % scale == 0) return row.integer(column) == scaled / scale;
       // So large that its nearest double is whole: NUMERIC affinity keeps it as an integer.
-      return static_cast<double>(row.integer(column)) == static_cast<double>(scaled) / static_cast<double>(scale);
-    case sqlite::ColumnType::kReal: return row.real(column) == static_cast<double>(scaled) / static_cast<double>(scale);
+      return static_cast<double>(row.integer(column)) == nearest(scaled, digits);
+    case sqlite::ColumnType::kReal: return row.real(column) == nearest(scaled, digits);
     case sqlite::ColumnType::kText:
     case sqlite::ColumnType::kBlob:
     case sqlite::ColumnType::kNull: return false;

@@ -201,7 +201,20 @@ Status SqliteSink::begin(const CommitHeader& header, bool purge_unrecognized) {
   cells_written_ = 0;
   ADM_TRY(database_->begin_immediate());
   ADM_TRY(check_still_ours());
-  ADM_TRY(statements_->clear_keys.run());
+  // The same epoch again: the ledger never heard of the first one, and may not hear of this one. What both changed has to
+  // be listed then.
+  const bool again = known_ledger_ == header.ledger && known_epoch_ == header.epoch;
+  if (again) {
+    ADM_ASSIGN(const std::int64_t listed, database_->query_integer("SELECT count(*) FROM _admetrics_sink_keys"));
+    keys_noted_ = static_cast<std::size_t>(listed);
+    ADM_ASSIGN(const std::int64_t known, database_->query_integer("SELECT keys_known FROM _admetrics_sink"));
+    keys_complete_ = known != 0;
+  } else {
+    ADM_TRY(statements_->clear_keys.run());
+    keys_complete_ = true;
+  }
+  // An audit compares everything; one that the ledger never hears of has to be done again, whole.
+  if (purge_unrecognized) keys_complete_ = false;
   if (purge_unrecognized) ADM_TRY(purge());
   ADM_ASSIGN(const std::int64_t rows,
              database_->query_integer("SELECT EXISTS (SELECT 1 FROM daily_mixpanel_metrics) OR EXISTS (SELECT 1 FROM "
@@ -338,7 +351,7 @@ Status SqliteSink::write_hierarchies(std::span<const HierarchyWrite> hierarchies
 
 Result<SinkReceipt> SqliteSink::commit() {
   const std::string as_of = format_day(header_.as_of);
-  const bool keys_known = keys_noted_ <= kSinkKeysListedMax;
+  const bool keys_known = keys_complete_ && keys_noted_ <= kSinkKeysListedMax;
   if (!keys_known) ADM_TRY(statements_->clear_keys.run());
   sqlite::Statement& put = statements_->put_state;
   put.bind(1, std::string_view(header_.ledger));

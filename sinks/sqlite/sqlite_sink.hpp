@@ -57,6 +57,7 @@ class SqliteSink : public Sink {
   std::string committed_at_;
   bool tables_empty_ = false;  // nothing to compare with: inserts only
   std::size_t keys_noted_ = 0;
+  bool keys_complete_ = true;  // the list names everything that the ledger has not heard of
   std::size_t cells_written_ = 0;
   SinkReceipt receipt_;
 };

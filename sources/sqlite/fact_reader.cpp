@@ -245,13 +245,15 @@ Status SqliteFactReader::scan_products(ScanPart part, UserRowVisitor& visitor) {
 
 Status SqliteFactReader::read_ad_day(const AdDayKey& key, MetaRowVisitor& visitor) {
   ADM_TRY(prepare_ads());
+  // Numbers that are no day (an infinity) are found by their text, too.
   const auto condition = [](std::string_view column, bool unreadable) {
     const std::string name(column);
-    return unreadable ? "(" + name + " IS NULL OR " + name + " = '' OR " + name + " >= x'')" : name + " = ";
+    return unreadable ? "(" + name + " IS NULL OR " + name + " = '' OR " + name + " >= x'')"
+                      : "typeof(" + name + ") <> 'blob' AND CAST(" + name + " AS TEXT) = ";
   };
   for (std::size_t i = 0; i < kMetaTables.size(); ++i) {
     const auto on_row = [&](const sqlite::Statement& s) { visitor.on_meta(meta_at(s, kMetaBreakdowns[i])); };
-    if (!key.ad_id.empty() && !key.date.empty()) {
+    if (!key.ad_id.empty() && parse_day(key.date)) {
       statements_->ad_day[i].bind(1, key.ad_id);
       statements_->ad_day[i].bind(2, key.date);
       ADM_TRY(each_row(statements_->ad_day[i], on_row));

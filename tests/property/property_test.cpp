@@ -9,7 +9,7 @@ namespace admetrics {
 namespace {
 
 #ifdef ADMETRICS_SANITIZED
-constexpr std::uint64_t kSeeds = 10;
+constexpr std::uint64_t kSeeds = 6;
 #else
 constexpr std::uint64_t kSeeds = 60;
 #endif
