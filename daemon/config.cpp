@@ -286,7 +286,7 @@ ConfigResult read_config(const std::string& file) {
   if (!config.product_db.empty() && config.product_db == config.ads_db) {
     result.mistakes.push_back({0, "source.sqlite.ads_db", "must be another file than source.sqlite.product_db"});
   }
-  if (!config.ads_db.empty() && config.sink_path == config.ads_db) {
+  if (!config.ads_db.empty() && config.product_db != config.ads_db && config.sink_path == config.ads_db) {
     result.mistakes.push_back({0, "sink.sqlite.path", "must not be source.sqlite.ads_db"});
   }
   std::stable_sort(result.mistakes.begin(), result.mistakes.end(),

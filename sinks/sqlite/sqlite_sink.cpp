@@ -1,6 +1,7 @@
 #include "sinks/sqlite/sqlite_sink.hpp"
 
 #include <array>
+#include <tuple>
 
 #include "core/base/limits.hpp"
 #include "sinks/sqlite/schema.hpp"
@@ -44,11 +45,16 @@ Result<SinkState> SqliteSink::open() {
   main_.reset();
   breakdown_.reset();
   database_.reset();
+  const bool made = sqlite::file_identity(options_.path).empty();
   ADM_ASSIGN(database_, sqlite::Connection::open(options_.path, sqlite::OpenMode::kCreate, options_.busy_timeout_ms));
   file_ = sqlite::file_identity(options_.path);
-  ADM_ASSIGN(const std::int64_t objects, database_->query_integer("SELECT count(*) FROM sqlite_schema"));
-  if (objects == 0) ADM_TRY(database_->execute("PRAGMA journal_mode = WAL"));  // a file of our own: readers never wait
+  if (made) ADM_TRY(database_->execute("PRAGMA journal_mode = WAL"));  // a file of our own: readers never wait
   ADM_TRY(database_->execute(kUsualCache));
+  ADM_ASSIGN(const std::string encoding, database_->query_text("PRAGMA encoding"));
+  if (encoding != "UTF-8") {
+    return Error{Errc::kUnsupported, "open the sink", options_.path,
+                 "its text encoding is " + encoding + "; only UTF-8 is supported"};
+  }
   ADM_TRY(create_missing());
   ADM_TRY(check_shape(*database_));
   ADM_TRY(prepare());
@@ -64,7 +70,13 @@ Status SqliteSink::create_missing() {
                                "'_admetrics_sink', '_admetrics_sink_keys', 'idx_breakdown_entity_lookup', "
                                "'idx_breakdown_type_value', 'idx_breakdown_date_range', 'idx_breakdown_computed')"));
   constexpr std::int64_t kObjects = 10;
+  constexpr std::int64_t kTables = 6;
   if (present == kObjects) return {};
+  ADM_ASSIGN(
+      const std::int64_t tables,
+      database_->query_integer("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN "
+                               "('daily_mixpanel_metrics', 'daily_mixpanel_metrics_breakdown', 'id_name_mapping', "
+                               "'id_hierarchy_mapping', '_admetrics_sink', '_admetrics_sink_keys')"));
   ADM_TRY(database_->begin_immediate());
   sqlite::Transaction transaction(*database_);
   if (Status created = database_->execute(create_missing_sql()); !created.ok()) {
@@ -74,7 +86,7 @@ Status SqliteSink::create_missing() {
     return created;
   }
   // Where a table had to be made beside others of ours, rows are gone: what the position says is not true any more.
-  ADM_TRY(database_->execute("DELETE FROM _admetrics_sink"));
+  if (tables != kTables) ADM_TRY(database_->execute("DELETE FROM _admetrics_sink"));
   return transaction.commit();
 }
 
@@ -220,6 +232,7 @@ Status SqliteSink::begin(const CommitHeader& header, bool purge_unrecognized) {
              database_->query_integer("SELECT EXISTS (SELECT 1 FROM daily_mixpanel_metrics) OR EXISTS (SELECT 1 FROM "
                                       "daily_mixpanel_metrics_breakdown)"));
   tables_empty_ = rows == 0;
+  last_cell_.reset();
   return {};
 }
 
@@ -253,21 +266,25 @@ Status SqliteSink::write_cells(std::span<const CellWrite> cells) {
   for (const CellWrite& cell : cells) {
     const std::string date = format_day(cell.day);
     const std::array<std::string_view, 3> key{name_of(cell.level), cell.entity_id, date};
+    // Cells come ascending: one beyond the last cannot have a row yet where there was none at the beginning.
+    auto cell_key = std::make_tuple(std::string(key[0]), std::string(key[1]), cell.day);
+    const bool insert_only = tables_empty_ && (!last_cell_ || *last_cell_ < cell_key);
+    if (insert_only) last_cell_ = std::move(cell_key);
     bool changed = false;
-    if (tables_empty_) {
+    if (insert_only) {
       if (cell.main) ADM_TRY(main_->insert(key, *cell.main, committed_at_, receipt_));
       changed = cell.main.has_value();
     } else {
       ADM_ASSIGN(changed, main_->put(key, cell.main ? &*cell.main : nullptr, committed_at_, receipt_));
     }
-    if (cell.whole && !tables_empty_) {
+    if (cell.whole && !insert_only) {
       ADM_ASSIGN(const bool rows_changed, breakdown_->replace_cell(key, cell.breakdowns, committed_at_, receipt_));
       changed = changed || rows_changed;
     } else {
       for (const BreakdownWrite& row : cell.breakdowns) {
         const std::array<std::string_view, 5> row_key{key[0], key[1], key[2], name_of(row.breakdown), row.value};
         const RowValues* values = row.values ? &*row.values : nullptr;
-        if (tables_empty_) {
+        if (insert_only) {
           if (values != nullptr) ADM_TRY(breakdown_->insert(row_key, *values, committed_at_, receipt_));
         } else {
           ADM_ASSIGN(const bool row_changed, breakdown_->put(row_key, values, committed_at_, receipt_));

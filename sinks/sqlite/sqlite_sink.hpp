@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 
 #include "core/engine/ports.hpp"
 #include "core/sqlite/database.hpp"
@@ -55,7 +56,8 @@ class SqliteSink : public Sink {
   // The open epoch's.
   CommitHeader header_;
   std::string committed_at_;
-  bool tables_empty_ = false;  // nothing to compare with: inserts only
+  std::optional<std::tuple<std::string, std::string, Day>> last_cell_;  // inserted in this epoch
+  bool tables_empty_ = false;                                           // nothing to compare with: inserts only
   std::size_t keys_noted_ = 0;
   bool keys_complete_ = true;  // the list names everything that the ledger has not heard of
   std::size_t cells_written_ = 0;

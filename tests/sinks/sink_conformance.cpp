@@ -381,6 +381,12 @@ TEST_P(SinkConformance, OneEpochKeepsOthersOut) {
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, Errc::kBusy);
   ASSERT_TRUE(sink_->commit().ok());
+  // What stands there now is not what it has seen when it opened.
+  const Status replaced = other->begin(header(1, "ledger-2"), false);
+  ASSERT_FALSE(replaced.ok());
+  EXPECT_EQ(replaced.error().code, Errc::kReplaced);
+  other->rollback();
+  ASSERT_TRUE(other->open().ok());
   ok(other->begin(header(1, "ledger-2"), false));
   other->rollback();
 }

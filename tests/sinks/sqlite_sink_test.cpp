@@ -190,8 +190,10 @@ TEST_P(SqliteSinkTest, WhatIsMissingIsCreatedAndWhatStandsIsNotTouched) {
        {"INDEX idx_breakdown_computed", "INDEX idx_breakdown_entity_lookup", "TABLE id_name_mapping",
         "TABLE id_hierarchy_mapping", "TABLE _admetrics_sink_keys", "TABLE daily_mixpanel_metrics_breakdown"}) {
     file().run("DROP " + name);
-    EXPECT_EQ(reopen().epoch, EpochId{1}) << name;
+    // A lost index costs time only; with a lost table rows are gone, and the position with them.
+    EXPECT_EQ(reopen().fresh, name.starts_with("TABLE")) << name;
     EXPECT_EQ(objects(), complete) << name;
+    commit(1, {cell("a1", values(1))});
   }
   const auto watch = file().open();
   const std::int64_t before = watch->query_integer("PRAGMA data_version").value();
@@ -320,23 +322,6 @@ TEST_P(SqliteSinkTest, AFileThatWasReplacedIsNoticedAndNotWritten) {
   EXPECT_TRUE(state.fresh) << "opened again, it is the other file";
   EXPECT_FALSE(sink_->replaced());
   EXPECT_EQ(commit(1, {cell("a1", values(1))}).inserted, 1);
-}
-
-TEST_P(SqliteSinkTest, AUtf16FileKeepsItsRows) {
-  for (const char* part : {"", "-wal", "-shm"}) std::filesystem::remove(file().path() + part);
-  sqlite3* fresh = nullptr;
-  ASSERT_EQ(sqlite3_open(file().path().c_str(), &fresh), SQLITE_OK);
-  ASSERT_EQ(sqlite3_exec(fresh, "PRAGMA encoding = 'UTF-16le'; CREATE TABLE of_others (x)", nullptr, nullptr, nullptr),
-            SQLITE_OK);
-  sqlite3_close(fresh);
-  reopen();
-  ASSERT_EQ(file().ask_text("PRAGMA encoding"), "UTF-16le");
-  const std::vector<CellWrite> cells{
-      cell("a1", values(1),
-           {row(Breakdown::kRegion, "ab", values(1)), row(Breakdown::kRegion, "b", values(2)),
-            row(Breakdown::kRegion, "\xc4\x81", values(3)), row(Breakdown::kRegion, "\xe2\x82\xac", values(4))})};
-  EXPECT_EQ(commit(1, cells).inserted, 5);
-  EXPECT_EQ(commit(2, cells).written(), 0);
 }
 
 TEST_P(SqliteSinkTest, ForeignRowsWithBlobsForKeysArePurged) {

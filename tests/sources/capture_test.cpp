@@ -237,14 +237,6 @@ TEST_P(CaptureReplace, AUserKeyThatIgnoresCaseNamesTheUserThatGoes) {
   EXPECT_THAT(changed_users(), ElementsAre("U1", "u1"));
 }
 
-TEST_P(CaptureReplace, ARowReplacedByItsRowidIsNamed) {
-  event("e1", "u1");
-  watch();
-  product("INSERT OR REPLACE INTO mixpanel_event (rowid, event_uuid, distinct_id) VALUES (1, 'e2', 'u2')");
-  ASSERT_EQ(ask(*product_, "SELECT count(*) FROM mixpanel_event"), 1);
-  EXPECT_THAT(changed_users(), ElementsAre("u1", "u2"));
-}
-
 TEST_P(CaptureReplace, MetaRowsReplacedByAnIdOfTheirOwnNameBothDays) {
   ads("DROP TABLE ad_performance_daily; CREATE TABLE ad_performance_daily (id INTEGER PRIMARY KEY, ad_id TEXT, date "
       "DATE, adset_id TEXT, campaign_id TEXT, ad_name TEXT, adset_name TEXT, campaign_name TEXT, spend, impressions, "

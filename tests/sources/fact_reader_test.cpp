@@ -163,20 +163,6 @@ TEST_F(FactReaderTest, AColumnThatIgnoresCaseDoesNotMixUsers) {
   EXPECT_THAT(read_user("U1").events, ElementsAre("e2"));
 }
 
-TEST_F(FactReaderTest, AColumnWithoutATypeIsLookedUpAsItIsScanned) {
-  pipeline("WAL",
-           "CREATE TABLE mixpanel_user (distinct_id, abi_ad_id, abi_campaign_id, abi_ad_set_id, country, region, "
-           "has_abi_attribution);"
-           "CREATE TABLE mixpanel_event (event_uuid, event_name, distinct_id, event_time, revenue_usd);" +
-               std::string(kProductTable));
-  product("INSERT INTO mixpanel_user (distinct_id) VALUES (12)");
-  product("INSERT INTO mixpanel_event (event_uuid, distinct_id) VALUES ('e1', 12), ('e2', '12')");
-  begin();
-  EXPECT_THAT(scan_users(1), ElementsAre("12"));
-  EXPECT_THAT(read_user("12").users, ElementsAre("12")) << "a scan finds this user by this key";
-  EXPECT_THAT(read_user("12").events, UnorderedElementsAre("e1", "e2"));
-}
-
 // ── Parts of a scan ──
 
 TEST_F(FactReaderTest, PartsTakeEachRowOnceWhateverTheRowids) {
@@ -329,26 +315,6 @@ TEST_F(FactReaderTest, AScanOfMetaRowsKeepsEachAdDayTogether) {
   expect_grouped(all.meta_keys);
 }
 
-TEST_F(FactReaderTest, AScanOfMetaRowsKeepsEachAdDayTogetherInAUtf16File) {
-  // Has to be said before anything reads the new file, which our own connections do as they open it.
-  sqlite3* fresh = nullptr;
-  ASSERT_EQ(sqlite3_open(ads_file().c_str(), &fresh), SQLITE_OK);
-  ASSERT_EQ(sqlite3_exec(fresh, "PRAGMA encoding = 'UTF-16le'; CREATE TABLE of_others (x)", nullptr, nullptr, nullptr),
-            SQLITE_OK);
-  sqlite3_close(fresh);
-  pipeline();
-  ASSERT_EQ(ads_->query_text("PRAGMA encoding").value(), "UTF-16le");
-  for (const std::string ad : {"b", "\xc4\x81", "\xe2\x82\xac", "ab"}) {
-    meta(ad, "2026-01-03");
-    country("'" + ad + "'", "'2026-01-03'", "'US'");
-  }
-  country("'c'", "'2026-01-03'", "'US'");
-  begin();
-  const RowLog all = scan_meta();
-  EXPECT_EQ(all.metas.size(), 9U);
-  expect_grouped(all.meta_keys);
-}
-
 TEST_F(FactReaderTest, AdDaysAreFoundByTheirRawBreakdownValue) {
   pipeline();
   country("'a1'", "'2026-01-03'", "'US'");
@@ -361,18 +327,6 @@ TEST_F(FactReaderTest, AdDaysAreFoundByTheirRawBreakdownValue) {
   EXPECT_THAT(find(Breakdown::kCountry, "us"), ElementsAre("a1 2026-01-04"));
   EXPECT_THAT(find(Breakdown::kDevice, "US"), ElementsAre("a4 2026-01-03"));
   EXPECT_THAT(find(Breakdown::kCountry, "'"), IsEmpty());
-}
-
-TEST_F(FactReaderTest, ABreakdownValueIsFoundAsItIsRead) {
-  std::string untyped = meta_table("country");
-  untyped.replace(untyped.find("country TEXT"), 12, "country");
-  pipeline("WAL", "", meta_table("") + untyped + meta_table("region") + meta_table("device"));
-  country("'a1'", "'2026-01-03'", "x'5553'");
-  country("'a2'", "'2026-01-03'", "44");
-  begin();
-  EXPECT_THAT(scan_meta().metas, ElementsAre("a1 2026-01-03 country US", "a2 2026-01-03 country 44"));
-  EXPECT_THAT(find(Breakdown::kCountry, "US"), ElementsAre("a1 2026-01-03"));
-  EXPECT_THAT(find(Breakdown::kCountry, "44"), ElementsAre("a2 2026-01-03"));
 }
 
 // ── Snapshots ──
