@@ -1,8 +1,11 @@
 #include "daemon/commands.hpp"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <boost/json.hpp>
@@ -110,6 +113,22 @@ void print_status(const boost::json::object& status, bool alive) {
       std::printf("  %s\n", text.c_str());
     }
   }
+}
+
+/// As it is where it stands on one line, else as JSON writes it.
+std::string one_line(const std::string& text) {
+  const bool plain =
+      std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+  return plain ? text : boost::json::serialize(boost::json::string(text));
+}
+
+/// Whether a daemon holds the state folder: its lock tells, a process number may be another's by now.
+bool daemon_runs(const std::string& state_dir) {
+  const int file = ::open((state_dir + "/lock").c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return false;
+  const bool held = ::flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  ::close(file);
+  return held;
 }
 
 std::atomic<bool> stop_demo{false};
@@ -229,7 +248,7 @@ int status_command(const std::string& file, bool json) {
     return fail({Errc::kCorrupt, "read the daemon's status", path, "it is not a status document"});
   boost::json::object& status = parsed.as_object();
   try {
-    const bool alive = ::kill(static_cast<pid_t>(status.at("pid").as_int64()), 0) == 0 || errno == EPERM;
+    const bool alive = daemon_runs(config->state_dir);
     status["running"] = alive;
     add_totals(*config, status);
     if (json) {
@@ -259,8 +278,8 @@ int rejects_command(const std::string& file, bool json, std::int64_t limit) {
                       {"column", reject.column},
                       {"value", reject.text}});
     } else {
-      std::cout << reject.table << '\t' << reject.row_key << '\t' << name_of(reject.reason) << '\t' << reject.column
-                << '\t' << boost::json::serialize(boost::json::string(reject.text)) << '\n';
+      std::cout << reject.table << '\t' << one_line(reject.row_key) << '\t' << name_of(reject.reason) << '\t'
+                << reject.column << '\t' << boost::json::serialize(boost::json::string(reject.text)) << '\n';
     }
   }
   if (json) std::cout << boost::json::serialize(list) << '\n';

@@ -199,6 +199,19 @@ bool is_section(std::string_view path) {
                      [&](const Key& key) { return key.path.starts_with(prefix); });
 }
 
+/// Names every key of an unknown section.
+void refuse_table(const toml::table& table, const std::string& path, Mistakes& mistakes) {
+  for (const auto& [name, node] : table) {
+    const std::string inner = path + '.' + std::string(name.str());
+    if (node.is_table() && !node.as_table()->empty()) {
+      refuse_table(*node.as_table(), inner, mistakes);
+    } else {
+      mistakes.push_back({static_cast<std::int64_t>(name.source().begin.line), inner,
+                          "unknown key; did you mean " + nearest_key(inner) + "?"});
+    }
+  }
+}
+
 void take_table(const toml::table& table, const std::string& prefix, Config& config, Mistakes& mistakes) {
   for (const auto& [name, node] : table) {
     const std::string path = prefix + std::string(name.str());
@@ -213,11 +226,7 @@ void take_table(const toml::table& table, const std::string& prefix, Config& con
     } else if (node.is_table() && is_section(path)) {
       take_table(*node.as_table(), path + '.', config, mistakes);
     } else if (node.is_table() && !node.as_table()->empty()) {
-      for (const auto& [inner, value] : *node.as_table()) {
-        const std::string inner_path = path + '.' + std::string(inner.str());
-        mistakes.push_back({static_cast<std::int64_t>(inner.source().begin.line), inner_path,
-                            "unknown key; did you mean " + nearest_key(inner_path) + "?"});
-      }
+      refuse_table(*node.as_table(), path, mistakes);
     } else {
       mistakes.push_back({line, path, "unknown key; did you mean " + nearest_key(path) + "?"});
     }

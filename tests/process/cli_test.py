@@ -328,7 +328,7 @@ class Run(CommandLineCase):
         self.assertRegex(done.out, r"\Aepoch 1: rows inserted %d, updated 0, deleted 0, unchanged 0; [\d.]+ ms\n\Z" % rows)
         world.story.event("u1", "2025-07-02T10:00:00Z", TRIAL)
         self.assertRegex(world.run_once().out, r"\Aepoch 2: rows inserted [1-9]")
-        self.assertRegex(world.run_once().out, r"\Aepoch 2: rows inserted 0, updated 0, deleted 0, unchanged 0; ")
+        self.assertRegex(world.run_once().out, r"\Aepoch \d+: rows inserted 0, updated 0, deleted 0, unchanged 0; ")
         world.judge()
 
     def test_as_of_pins_today(self):
