@@ -108,6 +108,7 @@ int run_daemon(Config config, const RunOptions& options) {
     }
     if (session.end != Session::End::kReload) return exit_code::kFine;
     config = std::move(*session.next);
+    current.reloaded = true;
     current.backfill = current.backfill && !session.caught_up;
   }
 }

@@ -206,7 +206,8 @@ Result<bool> Pipeline::run_epoch(bool first) {
     if (stop_.load() || error.code == Errc::kInterrupted) return false;
     // Before the first epoch an operator watches: what waiting does not mend is said at once. Later the cause may pass
     // (a table that is being recreated, a database that is being replaced), and nothing is lost by waiting.
-    if ((first || options_.once) && !may_pass(error.code)) return std::move(report).error();
+    const bool someone_watches = (first && !options_.reloaded) || options_.once;
+    if (someone_watches && !may_pass(error.code)) return std::move(report).error();
     if (!wait_to_retry(error, attempt)) {
       if (stop_.load()) return false;
       return std::move(report).error();

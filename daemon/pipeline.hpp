@@ -19,7 +19,8 @@ namespace admetrics {
 
 struct RunOptions {
   bool once = false;
-  bool quiet = false;  // with `once`: no summary on standard output
+  bool quiet = false;     // with `once`: no summary on standard output
+  bool reloaded = false;  // it ran before, under another configuration: what fails now may pass
   bool backfill = false;
   std::optional<Day> since;
   std::optional<Day> until;

@@ -220,11 +220,7 @@ Result<CaptureState> read_capture(sqlite::Connection& database, std::span<const 
 }
 
 Status arm_capture(sqlite::Connection& database, std::span<const RawTable> tables) {
-  if (Status begun = database.begin_immediate(); !begun.ok()) {
-    if (begun.error().code != Errc::kReadOnly) return begun;
-    return Error{Errc::kReadOnly, "install capture triggers", database.path(),
-                 "the file cannot be written; use capture = \"scan\" for a source that must not be written"};
-  }
+  ADM_TRY(database.begin_immediate());
   sqlite::Transaction transaction(database);
   ADM_ASSIGN(const auto present, present_tables(database, tables));
   ADM_TRY(database.execute(kLogSchema));

@@ -179,8 +179,10 @@ Status SqliteSource::mark_databases(const std::optional<std::array<SidePosition,
   for (const Side side : {kProduct, kAds}) {
     Database& database = *databases_[side];
     if (database.marked) continue;
-    ADM_ASSIGN(const bool known, renew_mark(*database.writer, before ? (*before)[side].mark : std::string()));
-    database.mark_known = known;
+    const auto known = renew_mark(*database.writer, before ? (*before)[side].mark : std::string());
+    // A file that cannot be written keeps its mark: triggers that stand need no write.
+    if (!known && known.error().code != Errc::kReadOnly) return known.error();
+    database.mark_known = !known || *known;
     database.marked = true;
   }
   return {};
@@ -287,7 +289,13 @@ Result<EpochInput> SqliteSource::begin_epoch(const std::string& position, bool r
         return Error{Errc::kBusy, "arm the capture", options_.product_db, "the schema keeps changing under us"};
       }
       for (const Side side : {kProduct, kAds}) {
-        if (!states[side].armed) ADM_TRY(arm_capture(*databases_[side]->writer, tables_of(side)));
+        if (states[side].armed) continue;
+        Status installed = arm_capture(*databases_[side]->writer, tables_of(side));
+        if (!installed.ok() && installed.error().code == Errc::kReadOnly) {
+          return Error{Errc::kReadOnly, "install capture triggers", path_of(side),
+                       "the file cannot be written; use capture = \"scan\" for a source that must not be written"};
+        }
+        ADM_TRY(installed);
       }
       rearmed_ = true;
       if (rearmed_reason_.empty()) rearmed_reason_ = "capture had to be installed or repaired";
