@@ -28,10 +28,10 @@ struct Session {
 };
 
 /// `signals` outlives the session: one that comes between two sessions waits for the second.
-Session run_session(const Config& config, const RunOptions& options, const Clock& clock, boost::asio::io_context& io,
-                    boost::asio::signal_set& signals) {
+Session run_session(const Config& config, const RunOptions& options, const Clock& clock, Board& board,
+                    boost::asio::io_context& io, boost::asio::signal_set& signals) {
   Session session;
-  Pipeline pipeline(config, options, clock);
+  Pipeline pipeline(config, options, clock, board);
 
   std::unique_ptr<source::FileWatcher> watcher;
   if (!options.once && config.capture_triggers) {
@@ -98,10 +98,11 @@ int run_daemon(Config config, const RunOptions& options) {
   const SystemClock clock;
   set_up_log(config.log_level, config.log_json);
   RunOptions current = options;
+  Board board;
   boost::asio::io_context io;
   boost::asio::signal_set signals(io, SIGTERM, SIGINT, SIGHUP);
   for (;;) {
-    Session session = run_session(config, current, clock, io, signals);
+    Session session = run_session(config, current, clock, board, io, signals);
     if (!session.status.ok()) {
       std::fprintf(stderr, "admetricsd: %s\n", session.status.error().line().c_str());
       return exit_code::kCannot;

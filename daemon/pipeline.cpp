@@ -63,8 +63,8 @@ std::string milliseconds(std::int64_t micros) {
 
 }  // namespace
 
-Pipeline::Pipeline(const Config& config, const RunOptions& options, const Clock& clock)
-    : config_(&config), options_(options), clock_(&clock), terminal_(::isatty(STDERR_FILENO) == 1) {
+Pipeline::Pipeline(const Config& config, const RunOptions& options, const Clock& clock, Board& board)
+    : config_(&config), options_(options), clock_(&clock), board_(&board), terminal_(::isatty(STDERR_FILENO) == 1) {
   status_.started_at_seconds = clock.now().seconds;
   status_.memory_limit_bytes = config.memory_limit_bytes;
 }
@@ -260,7 +260,9 @@ void Pipeline::note_epoch(const EpochReport& report) {
   if (!report.warning.empty()) log_warning(report.warning);
   if (report.committed) {
     status_.last_epoch = report;
-    status_.last_epoch_at = format_timestamp(clock_->now());
+    const Instant now = clock_->now();
+    status_.last_epoch_at = format_timestamp(now);
+    board_->announce({report, now.seconds * 1'000 + now.nanos / 1'000'000});
     ++status_.epochs;
     SinkReceipt receipt;
     if (!report.receipts.empty()) receipt = report.receipts.front();
@@ -312,6 +314,7 @@ void Pipeline::write_status(const char* phase, bool now) {
     status_.lag_records = pending.ok() ? *pending : 0;
   }
   status_.lag_seconds = noticed_micros_ == 0 ? 0 : static_cast<double>(micros - noticed_micros_) / 1e6;
+  board_->publish(status_);
   if (Status written = write_status_file(config_->state_dir, status_); !written.ok())
     log_warning(written.error().line());
 }

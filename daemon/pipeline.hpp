@@ -9,6 +9,7 @@
 
 #include "core/base/clock.hpp"
 #include "core/engine/engine.hpp"
+#include "daemon/board.hpp"
 #include "daemon/config.hpp"
 #include "daemon/status.hpp"
 #include "sinks/sqlite/sqlite_sink.hpp"
@@ -32,7 +33,7 @@ struct RunOptions {
 /// Threads: `run` belongs to one thread. `notify` and `stop` may be called from any.
 class Pipeline {
  public:
-  Pipeline(const Config& config, const RunOptions& options, const Clock& clock);
+  Pipeline(const Config& config, const RunOptions& options, const Clock& clock, Board& board);
   ~Pipeline();
 
   /// Opens everything and runs epochs: to the end of what is recorded with `once`, else until `stop`.
@@ -64,6 +65,7 @@ class Pipeline {
   const Config* config_;
   const RunOptions options_;
   const Clock* clock_;
+  Board* board_;
   const bool terminal_;  // standard error is one: progress is a line that moves
   // The pipeline's thread.
   std::unique_ptr<SqliteLedger> ledger_;
