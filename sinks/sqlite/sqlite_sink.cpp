@@ -68,8 +68,9 @@ Status SqliteSink::create_missing() {
       database_->query_integer("SELECT count(*) FROM sqlite_schema WHERE name IN ('daily_mixpanel_metrics', "
                                "'daily_mixpanel_metrics_breakdown', 'id_name_mapping', 'id_hierarchy_mapping', "
                                "'_admetrics_sink', '_admetrics_sink_keys', 'idx_breakdown_entity_lookup', "
-                               "'idx_breakdown_type_value', 'idx_breakdown_date_range', 'idx_breakdown_computed')"));
-  constexpr std::int64_t kObjects = 10;
+                               "'idx_breakdown_type_value', 'idx_breakdown_date_range', 'idx_breakdown_computed', "
+                               "'idx_daily_level_date', 'idx_hierarchy_campaign', 'idx_hierarchy_adset')"));
+  constexpr std::int64_t kObjects = 13;
   constexpr std::int64_t kTables = 6;
   if (present == kObjects) return {};
   ADM_ASSIGN(
