@@ -229,6 +229,7 @@ Status SqliteSink::begin(const CommitHeader& header, bool purge_unrecognized) {
   // An audit compares everything; one that the ledger never hears of has to be done again, whole.
   if (purge_unrecognized) keys_complete_ = false;
   if (purge_unrecognized) ADM_TRY(purge());
+  receipt_.changed_more = receipt_.deleted > 0;  // rows whose keys are none of ours
   ADM_ASSIGN(const std::int64_t rows,
              database_->query_integer("SELECT EXISTS (SELECT 1 FROM daily_mixpanel_metrics) OR EXISTS (SELECT 1 FROM "
                                       "daily_mixpanel_metrics_breakdown)"));
@@ -250,6 +251,11 @@ Status SqliteSink::check_still_ours() {
 }
 
 Status SqliteSink::note_key(SinkKey::Kind kind, Level level, std::string_view entity_id, Day day) {
+  if (receipt_.changed.size() < kReceiptKeysMax) {
+    receipt_.changed.push_back({kind, level, std::string(entity_id), day});
+  } else {
+    receipt_.changed_more = true;
+  }
   if (++keys_noted_ > kSinkKeysListedMax) return {};
   sqlite::Statement& put = statements_->put_key;
   put.bind(1, static_cast<std::int64_t>(kind));
