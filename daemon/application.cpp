@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "daemon/api/http_service.hpp"
 #include "daemon/exit_codes.hpp"
 #include "daemon/log.hpp"
 #include "daemon/system_clock.hpp"
@@ -28,7 +29,7 @@ struct Session {
 };
 
 /// `signals` outlives the session: one that comes between two sessions waits for the second.
-Session run_session(const Config& config, const RunOptions& options, const Clock& clock, Board& board,
+Session run_session(Config& config, const RunOptions& options, const Clock& clock, Board& board, api::HttpService& http,
                     boost::asio::io_context& io, boost::asio::signal_set& signals) {
   Session session;
   Pipeline pipeline(config, options, clock, board);
@@ -61,6 +62,13 @@ Session run_session(const Config& config, const RunOptions& options, const Clock
         } else if (session.end != Session::End::kStopped) {
           set_up_log(read.config.log_level, read.config.log_json);
           log_info("reload: the new configuration is good");
+          const bool only_http = read.config.http != config.http && read.config.beside_http == config.beside_http;
+          if (Status served = http.reload(read.config); !served.ok()) log_error(served.error());
+          if (only_http && session.end != Session::End::kReload) {
+            config.http = read.config.http;  // the pipeline reads nothing of it
+            wait_for_signal();
+            return;
+          }
           session.end = Session::End::kReload;
           session.next = std::move(read.config);
           pipeline.stop();
@@ -99,10 +107,17 @@ int run_daemon(Config config, const RunOptions& options) {
   set_up_log(config.log_level, config.log_json);
   RunOptions current = options;
   Board board;
+  api::HttpService http(clock, board);
+  if (!options.once) {
+    if (Status served = http.start(config); !served.ok()) {
+      std::fprintf(stderr, "admetricsd: %s\n", served.error().line().c_str());
+      return exit_code::kCannot;
+    }
+  }
   boost::asio::io_context io;
   boost::asio::signal_set signals(io, SIGTERM, SIGINT, SIGHUP);
   for (;;) {
-    Session session = run_session(config, current, clock, board, io, signals);
+    Session session = run_session(config, current, clock, board, http, io, signals);
     if (!session.status.ok()) {
       std::fprintf(stderr, "admetricsd: %s\n", session.status.error().line().c_str());
       return exit_code::kCannot;

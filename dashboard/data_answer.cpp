@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <deque>
 #include <map>
+#include <memory_resource>
 #include <unordered_map>
 #include <vector>
 
@@ -14,6 +16,22 @@ namespace {
 
 constexpr int kSparklineDays = 14;
 constexpr std::size_t kAnswerBytesMax = std::size_t{256} << 20;
+
+/// Texts that live until the end, without an allocation each.
+class Texts {
+ public:
+  std::string_view keep(std::string_view text) {
+    auto* place = static_cast<char*>(memory_.allocate(text.size(), 1));
+    std::memcpy(place, text.data(), text.size());
+    bytes_ += text.size();
+    return {place, text.size()};
+  }
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+
+ private:
+  std::pmr::monotonic_buffer_resource memory_{std::size_t{64} << 10};
+  std::size_t bytes_ = 0;
+};
 
 /// One day of an entity's sparkline.
 struct Point {
@@ -67,6 +85,11 @@ class DataAnswer {
       if (level >= request_->group_by) ADM_TRY(read(level));
     }
     const auto top = sorted(request_->group_by);
+    // About what it will take: growing a text of megabytes step by step copies it as often.
+    constexpr std::size_t kBytesPerEntity = 5'000;
+    std::size_t entities = 0;
+    for (const LevelSums& sums : levels_) entities += sums.entities.size();
+    json_.reserve(std::min(texts_.bytes() + entities * kBytesPerEntity, kAnswerBytesMax));
     json_.open_object().name("success").flag(true).name("data").open_array();
     for (const EntitySums* entity : top) ADM_TRY(write(request_->group_by, *entity));
     json_.close_array().name("total_records").whole(static_cast<std::int64_t>(top.size()));
@@ -110,7 +133,7 @@ class DataAnswer {
   void keep_lists(const Row& row, EntitySums& entity) {
     const auto keep = [&](std::string_view list, std::vector<std::string_view>& into) {
       constexpr std::string_view kEmpty = "[]";
-      if (list.size() > kEmpty.size()) into.emplace_back(texts_.emplace_back(list));
+      if (list.size() > kEmpty.size()) into.push_back(texts_.keep(list));
     };
     keep(row.trial_ids, entity.trial_users);
     keep(row.converted_ids, entity.converted_users);
@@ -251,7 +274,7 @@ class DataAnswer {
   Day sparkline_start_;
   std::array<std::string, kSparklineDays> days_;
   std::array<LevelSums, kLevels.size()> levels_;
-  std::deque<std::string> texts_;  // the lists that entities refer to
+  Texts texts_;  // the lists that entities refer to
   std::map<std::pair<Level, std::string>, std::string> names_;
   JsonText json_;
 };

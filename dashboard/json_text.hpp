@@ -36,6 +36,7 @@ class JsonText {
   /// Room for a value that is written by appending to it.
   std::string& value();
 
+  void reserve(std::size_t bytes) { out_.reserve(bytes); }
   [[nodiscard]] std::size_t size() const { return out_.size(); }
   /// The document. What is not UTF-8 in texts of the tables becomes U+FFFD, because JSON has no other.
   std::string take();
