@@ -26,7 +26,7 @@ constexpr std::size_t kLightThreads = 2;
 constexpr std::size_t kHeavyThreads = 1;  // the other processors belong to epochs
 constexpr std::size_t kLightJobsMax = 4'096;
 constexpr std::size_t kHeavyJobsMax = 256;
-constexpr std::size_t kRecomputeJobsMax = 1;         // "slow, one at a time"
+constexpr std::size_t kRecomputeJobsMax = 2;         // one at work, one that waits
 constexpr std::size_t kRecomputeAlwaysJobsMax = 64;  // then everybody has to wait for the same computation
 constexpr int kLightCacheKib = 8'192;
 constexpr int kHeavyCacheKib = 65'536;
@@ -241,7 +241,7 @@ void Api::recompute(const std::shared_ptr<Question>& question) {
     auto text = question->answer(**tables, *snapshot, context);
     question->respond(text ? Response::json(200, std::move(text).value()) : failed(text.error()));
   });
-  if (!taken) question->respond(failed(429, "one recomputation runs at a time, and one does; try again"));
+  if (!taken) question->respond(failed(429, "one recomputation runs at a time, and another waits already; try again"));
 }
 
 void Api::lightly(Respond respond, std::function<Response(dashboard::Tables&)> job) {

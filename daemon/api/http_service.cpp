@@ -54,11 +54,14 @@ HttpService::HttpService(const Clock& clock, Board& board)
 
 HttpService::~HttpService() { stop(); }
 
-Status HttpService::start(const Config& config) {
+Status HttpService::start(const Config& config) { return start(config, -1); }
+
+Status HttpService::start(const Config& config, int listener) {
   if (config.http.listen.empty()) return {};
   auto running = std::make_unique<Running>(config, *clock_, *board_, telemetry_);
-  ADM_ASSIGN(running->server,
-             http::Server::start(options_of(config.http, telemetry_), running->api.routes(), *clock_));
+  http::ServerOptions options = options_of(config.http, telemetry_);
+  options.listener = listener;
+  ADM_ASSIGN(running->server, http::Server::start(std::move(options), running->api.routes(), *clock_));
   http::Server* const server = running->server.get();
   running->api.set_counts([server] { return server->counts(); });
   running->events = board_->subscribe([server, api = &running->api](const std::shared_ptr<const EpochEvent>& event) {
@@ -77,8 +80,10 @@ Status HttpService::reload(const Config& config) {
   if (same) return {};
   std::optional<Config> before;
   if (running_) before = running_->config;
+  const bool same_place = running_ && running_->config.http.listen == config.http.listen;
+  const int listener = same_place ? running_->server->share_listener() : -1;
   stop();
-  Status started = start(config);
+  Status started = start(config, listener);
   if (!started.ok() && before) {
     if (Status again = start(*before); !again.ok()) log_error(again.error());
   }

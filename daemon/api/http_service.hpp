@@ -27,6 +27,7 @@ class HttpService {
 
  private:
   struct Running;
+  Status start(const Config& config, int listener);
 
   const Clock* const clock_;
   Board* const board_;

@@ -1,5 +1,7 @@
 #include "daemon/http/server.hpp"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -124,6 +126,7 @@ class Server::Core {
   asio::io_context io_{1};
   tcp::acceptor acceptor_{io_};
   tcp::endpoint endpoint_;
+  int listener_ = -1;  // the acceptor's, which the server's thread owns
   std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>(io_);
   std::thread thread_;
 };
@@ -422,11 +425,16 @@ Status Server::Core::open() {
   const auto address = asio::ip::make_address(options_.address, error);
   if (error) return Error{Errc::kConfig, "listen", where, "it is no IP address"};
   const tcp::endpoint wanted(address, options_.port);
-  acceptor_.open(wanted.protocol(), error);
-  if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
-  if (!error) acceptor_.bind(wanted, error);
-  if (!error) acceptor_.listen(kBacklog, error);
+  if (options_.listener >= 0) {
+    acceptor_.assign(wanted.protocol(), options_.listener, error);
+  } else {
+    acceptor_.open(wanted.protocol(), error);
+    if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor_.bind(wanted, error);
+    if (!error) acceptor_.listen(kBacklog, error);
+  }
   if (!error) endpoint_ = acceptor_.local_endpoint(error);
+  if (!error) listener_ = acceptor_.native_handle();
   if (error) return Error{Errc::kIo, "listen", where, error.message()};
   return {};
 }
@@ -499,6 +507,8 @@ void Server::publish(std::function<std::string()> make) {
     for (Session* session : core->streams_) session->push(text);
   });
 }
+
+int Server::share_listener() const { return ::fcntl(core_->listener_, F_DUPFD_CLOEXEC, 0); }
 
 ServerCounts Server::counts() const { return {core_->connection_count_.load(), core_->stream_count_.load()}; }
 

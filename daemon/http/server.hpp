@@ -24,6 +24,7 @@ struct Exchange {
 struct ServerOptions {
   std::string address = "127.0.0.1";  // an IP address
   std::uint16_t port = 0;             // 0: the system chooses
+  int listener = -1;                  // of a server before this one, at the same place: nobody who comes is turned away
   std::vector<std::string> tokens;    // one of them is asked for; none: nobody is asked
   std::vector<std::string> cors_origins;
   std::size_t connections_max = 512;
@@ -63,6 +64,8 @@ class Server {
   /// streams that cannot take it fall behind.
   void publish(std::function<std::string()> make);
   [[nodiscard]] ServerCounts counts() const;
+  /// The socket that it listens at, for the next one's `ServerOptions::listener`, which then owns it; -1: it cannot be had.
+  [[nodiscard]] int share_listener() const;
   /// Lets answers that are on their way finish for a moment, then closes everything.
   void stop();
 
