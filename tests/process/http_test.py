@@ -14,6 +14,7 @@ import time
 import urllib.parse
 
 import harness
+import openapi
 from http_reference import Reference
 
 class Answer:
@@ -246,6 +247,62 @@ class Operations(HttpCase):
         for stream in streams + silent:
             stream.close()
         world.stop()
+
+
+class Description(HttpCase):
+    def test_answers_are_as_described(self):
+        world = self.serving()
+        description = openapi.Description(self.get(world, "/openapi.json").json())
+        days = {"start_date": days_before(world.as_of, 20), "end_date": world.as_of}
+        entity_id = Reference(world.sink_db).main[0].id
+        asked = {
+            "/api/dashboard/analytics/data": [dict(days, group_by=level, breakdown=breakdown) for level in ("campaign", "adset", "ad")
+                                              for breakdown in ("all", "country")]
+            + [dict(days, include_mixpanel="false"), dict(days, mode="recompute"), {}, dict(days, group_by="x")],
+            "/api/dashboard/analytics/chart-data": [dict(days, entity_type="campaign", entity_id=entity_id),
+                                                    dict(days, entity_type="ad", entity_id="x", breakdown="device", breakdown_value="STRIPE"),
+                                                    dict(days, entity_type="ad", entity_id="x", mode="recompute"), {}],
+            "/api/dashboard/analytics/overview-roas-chart": [days, dict(days, group_by="ad", breakdown="region"), {"start_date": "x"}],
+            "/api/dashboard/analytics/date-range": [{}, {"mode": "recompute"}, {"mode": "x"}],
+        }
+        paths = [path for path in description.document["paths"] if path != "/api/stream"]
+        for path in paths:
+            for values in asked.get(path, [{}]):
+                answer = self.get(world, path, **values)
+                self.assertEqual(description.check("GET", path, answer.status, answer.headers["Content-Type"], answer.body), [], (path, values))
+                if answer.headers["ETag"]:
+                    again = self.get(world, path, {"If-None-Match": answer.headers["ETag"]}, **values)
+                    self.assertEqual(again.status, 304)
+                    self.assertEqual(description.check("GET", path, 304, "", again.body), [])
+                    parameters = {parameter["name"] for parameter in description.operation("GET", path).get("parameters", ())}
+                    self.assertLessEqual(set(values), parameters)
+            wrong = self.request(world, "DELETE", path)
+            self.assertEqual(description.check("GET", path, wrong.status, wrong.headers["Content-Type"], wrong.body), [])
+            self.assertEqual(wrong.status, 405)
+        for body in (days, {"start_date": 1}):
+            answer = self.request(world, "POST", "/api/dashboard/analytics/data", json.dumps(body))
+            self.assertEqual(description.check("POST", "/api/dashboard/analytics/data", answer.status, "application/json", answer.body), [])
+        # The other way round: what is served is described.
+        served = re.findall(r'route="([^"]+)"', self.get(world, "/metrics").body.decode())
+        self.assertLessEqual({route for route in served if route != "none" and not route.startswith("/assets/")}, set(description.document["paths"]))
+
+    def test_not_ready_is_described_too(self):
+        world = self.serving(start=False)
+        with open(world.path("token"), "w", encoding="utf-8") as file:
+            file.write("x\n")
+        world.configure(http={"token_file": "token"})
+        writer = harness.hold_write_lock(world.product_db)
+        world.start()
+        description = openapi.Description(self.get(world, "/openapi.json").json())
+        answer = self.get(world, "/readyz")
+        self.assertEqual(answer.status, 503)
+        self.assertEqual(description.check("GET", "/readyz", 503, "application/json", answer.body), [])
+        answer = self.get(world, "/api/dashboard/analytics/date-range", {"Authorization": "Bearer x"})
+        self.assertEqual(answer.status, 503)
+        self.assertEqual(description.check("GET", "/api/dashboard/analytics/date-range", 503, "application/json", answer.body), [])
+        answer = self.get(world, "/api/status")
+        self.assertEqual(description.check("GET", "/api/status", 401, "application/json", answer.body), [])
+        writer.close()
 
 
 class Boundaries(HttpCase):
