@@ -90,7 +90,7 @@ std::string level_sql(bool main, bool lists) {
   // cells, and the cells their rows: exactly those that are asked for, whatever else is on those days.
   return "SELECT " + columns(false, lists, "b.") + " FROM " + std::string(kMainTable) + " m CROSS JOIN " +
          std::string(kBreakdownTable) +
-         " b WHERE m.entity_type = ?1 AND m.date BETWEEN ?2 AND ?3 AND b.entity_type = ?1 AND b.entity_id = "
+         " b WHERE m.entity_type = ?1 AND m.date >= ?2 AND m.date <= ?3 AND b.entity_type = ?1 AND b.entity_id = "
          "m.entity_id AND b.date = m.date AND b.breakdown_type = ?4 ORDER BY m.date";
 }
 

@@ -63,7 +63,7 @@ std::string lists_sql(bool main) {
 std::string create_reading_indexes_sql() {
   return "CREATE INDEX IF NOT EXISTS idx_daily_level_date ON daily_mixpanel_metrics(entity_type, date, entity_id);\n"
          "CREATE INDEX IF NOT EXISTS idx_hierarchy_campaign ON id_hierarchy_mapping(campaign_id, adset_id);\n"
-         "CREATE INDEX IF NOT EXISTS idx_hierarchy_adset ON id_hierarchy_mapping(adset_id);\n"
+         "CREATE INDEX IF NOT EXISTS idx_hierarchy_adset ON id_hierarchy_mapping(adset_id, ad_id);\n"
          "CREATE INDEX IF NOT EXISTS idx_breakdown_entity_lookup ON daily_mixpanel_metrics_breakdown(entity_type, "
          "entity_id, date, breakdown_type);\n";
 }
