@@ -102,12 +102,15 @@ constexpr std::array<std::string_view, 35> kEntityFields{"id",
 
 }  // namespace
 
+Status Budget::check(std::int64_t rows) const {
+  if (rows <= context_->limits.rows_max) return {};
+  return Error{Errc::kUsage, "answer", "end_date",
+               "the answer would need more than " + std::to_string(context_->limits.rows_max) +
+                   " stored rows: ask for fewer days"};
+}
+
 Status Budget::spend_row() {
-  if (++rows_ > context_->limits.rows_max) {
-    return Error{Errc::kUsage, "answer", "end_date",
-                 "the answer would need more than " + std::to_string(context_->limits.rows_max) +
-                     " stored rows: ask for fewer days"};
-  }
+  ADM_TRY(check(++rows_));
   constexpr std::int64_t kRowsBetweenLooks = 256;
   if (rows_ % kRowsBetweenLooks == 0 && context_->clock != nullptr &&
       context_->clock->steady_micros() > context_->deadline_micros) {

@@ -82,16 +82,13 @@ std::string columns(bool main, bool lists, const std::string& prefix) {
 }
 
 std::string level_sql(bool main, bool lists) {
-  if (main) {
-    return "SELECT " + columns(true, lists, "") + " FROM " + std::string(kMainTable) +
-           " WHERE entity_type = ?1 AND date BETWEEN ?2 AND ?3 ORDER BY date";
-  }
-  // A breakdown row has a main row of its cell beside it (`metrics.md` section 5), so the main table's index finds the
-  // cells, and the cells their rows: exactly those that are asked for, whatever else is on those days.
-  return "SELECT " + columns(false, lists, "b.") + " FROM " + std::string(kMainTable) + " m CROSS JOIN " +
-         std::string(kBreakdownTable) +
-         " b WHERE m.entity_type = ?1 AND m.date >= ?2 AND m.date <= ?3 AND b.entity_type = ?1 AND b.entity_id = "
-         "m.entity_id AND b.date = m.date AND b.breakdown_type = ?4 ORDER BY m.date";
+  // First which entities have a row at all, from an index alone; then each one's rows, which mostly stand together. A
+  // breakdown row has a main row of its cell beside it (`metrics.md` section 5), so this finds every entity of it, too.
+  const std::string table(main ? kMainTable : kBreakdownTable);
+  return "SELECT " + columns(main, lists, "r.") + " FROM (SELECT DISTINCT entity_id FROM " + std::string(kMainTable) +
+         " WHERE entity_type = ?1 AND date BETWEEN ?2 AND ?3) e CROSS JOIN " + table +
+         " r WHERE r.entity_type = ?1 AND r.entity_id = e.entity_id AND r.date BETWEEN ?2 AND ?3" +
+         (main ? "" : " AND r.breakdown_type = ?4");
 }
 
 std::array<std::string, kSlotCount> all_sql() {
@@ -226,6 +223,13 @@ Result<Snapshot> Tables::begin() {
               std::string(at.text(4))};
   statements_->snapshot.reset();
   return snapshot;
+}
+
+Status Tables::begin_beside(Tables& other) {
+  end();
+  if (!database_ || file_ != other.file_) ADM_TRY(open());
+  ADM_ASSIGN(const sqlite::Snapshot snapshot, other.database_->snapshot());
+  return database_->begin_read_at(snapshot);
 }
 
 void Tables::end() {

@@ -91,6 +91,7 @@ Api::Api(const Config& config, const Clock& clock, const Board& board, Telemetry
       telemetry_(&telemetry),
       fingerprint_(std::string(build_info::kVersion) + key_of_text(config.http.hide_user_ids)),
       cache_(static_cast<std::size_t>(config.http.cache_size_bytes)),
+      helper_({config.sink_path, kBusyTimeoutMs, kHeavyCacheKib}),
       light_(kLightThreads, kLightJobsMax, {config.sink_path, kBusyTimeoutMs, kLightCacheKib}),
       heavy_(kHeavyThreads, kHeavyJobsMax, {config.sink_path, kBusyTimeoutMs, kHeavyCacheKib}) {
   RecomputeOptions options;
@@ -389,8 +390,12 @@ http::Routes Api::routes() {
               false,
               dashboard_handler<dashboard::DataRequest>(
                   true, dashboard::parse_data_request,
-                  [](dashboard::Tables& tables, const dashboard::Snapshot&, const dashboard::DataRequest& asked,
-                     const dashboard::Context& context) { return answer_data(tables, asked, context); })});
+                  [this](dashboard::Tables& tables, const dashboard::Snapshot& snapshot,
+                         const dashboard::DataRequest& asked, const dashboard::Context& context) {
+                    // A recomputation has a file and a thread of its own.
+                    dashboard::Tables* const helper = snapshot.ledger.empty() ? nullptr : &helper_;
+                    return answer_data(tables, helper, asked, context);
+                  })});
   routes.add({"/api/dashboard/analytics/chart-data",
               {Method::kGet},
               false,

@@ -71,6 +71,7 @@ class Api {
   std::atomic<std::uint64_t> last_epoch_{0};
   AnswerCache cache_;
   std::unique_ptr<Recompute> recompute_;
+  dashboard::Tables helper_;  // of the heavy lane, whose only thread it works beside
   Lane light_;
   Lane heavy_;
 };

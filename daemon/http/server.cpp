@@ -157,6 +157,7 @@ class Server::Session : public std::enable_shared_from_this<Server::Session> {
     stream_.socket().close(ignored);
   }
 
+  void close() { stream_.close(); }
   /// Ends it unless an answer is on its way.
   void close_if_idle() {
     if (!busy_) stream_.close();
@@ -517,6 +518,7 @@ void Server::stop() {
   core_->begin_stop();
   core_->thread_.join();
   core_->mailbox_->close();
+  for (Session* session : core_->sessions_) session->close();  // those that did not finish in time
   core_->stopping_ = false;  // what is left of sessions goes with the io_context, which then has nothing to stop
 }
 

@@ -29,7 +29,7 @@ class AnswersTest : public testing::Test {
   AnswersTest() { context_.clock = &clock_; }
 
   value ask(const DataRequest& request) {
-    return answer([&](const Snapshot&) { return answer_data(tables_, request, context_); });
+    return answer([&](const Snapshot&) { return answer_data(tables_, &helper_, request, context_); });
   }
   value ask(const ChartRequest& request) {
     return answer([&](const Snapshot& at) { return answer_chart(tables_, at, request, context_); });
@@ -84,6 +84,7 @@ class AnswersTest : public testing::Test {
 
   StoredRows stored_;
   Tables tables_{TablesOptions{stored_.path()}};
+  Tables helper_{TablesOptions{stored_.path()}};
   StillClock clock_;
   Context context_;
 };
@@ -179,6 +180,32 @@ TEST_F(AnswersTest, ChildrenFollowTheHierarchy) {
   EXPECT_EQ(ads[0].at("id"), "ad_a2");  // more spend
   EXPECT_EQ(ads[1].at("name"), "First");
   EXPECT_TRUE(ads[1].at("children").as_array().empty());
+}
+
+TEST_F(AnswersTest, OneReaderSaysTheSameAsTwo) {
+  tell_a_story();
+  DataRequest request;
+  request.range = range("2025-06-01", "2025-07-03");
+  request.group_by = Level::kCampaign;
+  const value with_helper = ask(request);
+  EXPECT_EQ(with_helper, answer([&](const Snapshot&) { return answer_data(tables_, nullptr, request, context_); }));
+}
+
+TEST_F(AnswersTest, WhereASnapshotCannotBeSharedOneReaderDoesItAll) {
+  StoredRows plain(false);
+  plain.main_row("campaign", "c", "2025-07-01", "meta_spend = 5");
+  plain.main_row("ad", "a", "2025-07-01", "meta_spend = 5");
+  plain.commit(1);
+  Tables tables(TablesOptions{plain.path()});
+  Tables helper(TablesOptions{plain.path()});
+  ASSERT_TRUE(tables.begin().ok());
+  EXPECT_EQ(helper.begin_beside(tables).error().code, Errc::kUnsupported);
+  DataRequest request;
+  request.range = range("2025-07-01", "2025-07-01");
+  request.group_by = Level::kCampaign;
+  const auto text = answer_data(tables, &helper, request, context_);
+  ASSERT_TRUE(text.ok());
+  EXPECT_EQ(parse(*text).at("total_records").as_int64(), 1);
 }
 
 TEST_F(AnswersTest, AnEntityNeedsARowInTheRange) {
@@ -307,7 +334,7 @@ TEST_F(AnswersTest, LimitsAreSaid) {
   request.range = range("2025-06-01", "2025-07-03");
   request.group_by = Level::kCampaign;
   ASSERT_TRUE(tables_.begin().ok());
-  const auto refused = answer_data(tables_, request, context_);
+  const auto refused = answer_data(tables_, &helper_, request, context_);
   EXPECT_EQ(refused.error().code, Errc::kUsage);
   EXPECT_THAT(refused.error().detail, HasSubstr("more than 3 stored rows"));
 }
@@ -320,7 +347,7 @@ TEST_F(AnswersTest, ADeadlineEndsALongAnswer) {
   DataRequest request;
   request.range = range("2025-07-01", "2025-07-03");
   ASSERT_TRUE(tables_.begin().ok());
-  EXPECT_EQ(answer_data(tables_, request, context_).error().code, Errc::kInterrupted);
+  EXPECT_EQ(answer_data(tables_, &helper_, request, context_).error().code, Errc::kInterrupted);
 }
 
 TEST_F(AnswersTest, DatesAndTimes) {

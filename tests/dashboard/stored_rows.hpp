@@ -14,12 +14,12 @@ namespace admetrics::dashboard {
 /// A database with the materialized tables, filled by hand.
 class StoredRows {
  public:
-  StoredRows() {
+  explicit StoredRows(bool wal = true) {
     std::string pattern = (std::filesystem::temp_directory_path() / "admetricsd-dashboard-XXXXXX").string();
     folder_ = ::mkdtemp(pattern.data());
     database_ =
         std::move(sqlite::Connection::open(path(), sqlite::OpenMode::kCreate, kBusyTimeoutMs)).value();
-    run("PRAGMA journal_mode = WAL");
+    if (wal) run("PRAGMA journal_mode = WAL");
     run(sink::create_missing_sql());
   }
   ~StoredRows() {
