@@ -12,9 +12,7 @@ void count(JsonText& json, std::string_view name, Int128 value) { json.name(name
 void money(JsonText& json, std::string_view name, Int128 cents) { json.name(name).decimal(saturate(cents), 2); }
 void ratio(JsonText& json, std::string_view name, std::int64_t value) { json.name(name).decimal(value, 4); }
 
-std::string_view name_or_all(Breakdown breakdown) {
-  return breakdown == Breakdown::kNone ? "all" : name_of(breakdown);
-}
+std::string_view name_or_all(Breakdown breakdown) { return breakdown == Breakdown::kNone ? "all" : name_of(breakdown); }
 
 /// Which commit an answer shows, and how it was made.
 void write_origin(JsonText& json, const Snapshot& snapshot, const Context& context) {

@@ -126,7 +126,8 @@ class DataAnswer {
     if (together) ads = std::async(std::launch::async, [&] { return read(*helper_, Level::kAd); });
     Status others;
     for (const Level level : kLevels) {
-      if (level >= request_->group_by && (level != Level::kAd || !together) && others.ok()) others = read(*tables_, level);
+      if (level >= request_->group_by && (level != Level::kAd || !together) && others.ok())
+        others = read(*tables_, level);
     }
     if (together) {
       Status read_ads = ads.get();

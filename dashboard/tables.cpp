@@ -100,8 +100,8 @@ std::array<std::string, kSlotCount> all_sql() {
   const std::string of_entity = " WHERE entity_type = ?1 AND entity_id = ?5 AND date BETWEEN ?2 AND ?3";
   const std::string breakdown = "SELECT " + columns(false, true, "") + " FROM " + std::string(kBreakdownTable) +
                                 of_entity + " AND breakdown_type = ?4";
-  sql[kEntityMain] = "SELECT " + columns(true, true, "") + " FROM " + std::string(kMainTable) + of_entity +
-                     " ORDER BY date";
+  sql[kEntityMain] =
+      "SELECT " + columns(true, true, "") + " FROM " + std::string(kMainTable) + of_entity + " ORDER BY date";
   sql[kEntityBreakdown] = breakdown + " ORDER BY date";
   sql[kEntityBreakdownValue] = breakdown + " AND breakdown_value = ?6 ORDER BY date";
   sql[kFirstDayOfLevel] = "SELECT min(date) FROM " + std::string(kMainTable) + " WHERE entity_type = ?1";
@@ -109,8 +109,7 @@ std::array<std::string, kSlotCount> all_sql() {
   sql[kName] = "SELECT canonical_name FROM " + std::string(kNameTable) + " WHERE entity_type = ?1 AND entity_id = ?2";
   sql[kAdsetsOfCampaign] =
       "SELECT DISTINCT adset_id FROM " + std::string(kHierarchyTable) + " WHERE campaign_id = ?1 ORDER BY adset_id";
-  sql[kAdsOfAdset] =
-      "SELECT ad_id FROM " + std::string(kHierarchyTable) + " WHERE adset_id = ?1 ORDER BY ad_id";
+  sql[kAdsOfAdset] = "SELECT ad_id FROM " + std::string(kHierarchyTable) + " WHERE adset_id = ?1 ORDER BY ad_id";
   return sql;
 }
 
@@ -271,7 +270,8 @@ Status Tables::visit_level(Level level, Breakdown breakdown, const Range& range,
   const bool main = breakdown == Breakdown::kNone;
   const bool all = lists == Lists::kAll;
   sqlite::Statement& statement =
-      statements_->slots[main ? (all ? kLevelMain : kLevelMainNumbers) : (all ? kLevelBreakdown : kLevelBreakdownNumbers)];
+      statements_
+          ->slots[main ? (all ? kLevelMain : kLevelMainNumbers) : (all ? kLevelBreakdown : kLevelBreakdownNumbers)];
   const std::string start = format_day(range.start);
   const std::string end = format_day(range.end);
   statement.bind(1, name_of(level));
@@ -285,8 +285,9 @@ Status Tables::visit_entity(Level level, std::string_view entity_id, Breakdown b
                             const std::optional<std::string>& breakdown_value, const Range& range,
                             const VisitRow& visit) {
   const bool main = breakdown == Breakdown::kNone;
-  sqlite::Statement& statement =
-      statements_->slots[main ? kEntityMain : breakdown_value ? kEntityBreakdownValue : kEntityBreakdown];
+  sqlite::Statement& statement = statements_->slots[main              ? kEntityMain
+                                                    : breakdown_value ? kEntityBreakdownValue
+                                                                      : kEntityBreakdown];
   const std::string start = format_day(range.start);
   const std::string end = format_day(range.end);
   statement.bind(1, name_of(level));

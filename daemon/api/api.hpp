@@ -41,7 +41,9 @@ class Api {
   struct Question;  // a request for an answer from the tables
 
   template <class Request>
-  http::Handler dashboard_handler(bool heavy, dashboard::Parsed<Request> (*parse)(const dashboard::Parameters&, const dashboard::Limits&),
+  http::Handler dashboard_handler(bool heavy,
+                                  dashboard::Parsed<Request> (*parse)(const dashboard::Parameters&,
+                                                                      const dashboard::Limits&),
                                   std::function<Result<std::string>(dashboard::Tables&, const dashboard::Snapshot&,
                                                                     const Request&, const dashboard::Context&)>
                                       answer);

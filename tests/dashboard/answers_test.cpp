@@ -67,14 +67,15 @@ class AnswersTest : public testing::Test {
                      "trial_refund_rate_estimated = 0.15, purchase_refund_rate_estimated = 0.05, "
                      "actual_revenue_usd = 69.97, actual_refunds_usd = 9.99, net_actual_revenue_usd = 59.98, "
                      "estimated_revenue_usd = 82.5, adjusted_estimated_revenue_usd = 110, profit_usd = -10");
-    stored_.main_row("campaign", "c1", "2025-07-03",
-                     "meta_spend = 30.55, meta_impressions = 500, meta_clicks = 13, meta_trial_count = 2, "
-                     "meta_purchase_count = 0, trial_users_count = 1, purchase_users_count = 2, "
-                     "trial_users_list = '[\"u0\"]', converted_user_ids = '[]', "
-                     "purchase_users_list = '[\"u5\",\"u6\"]', purchase_refund_user_ids = '[\"u6\"]', "
-                     "trial_conversion_rate_estimated = 0.05, trial_refund_rate_estimated = 0.9, "
-                     "purchase_refund_rate_estimated = 0.2, actual_revenue_usd = 20.03, net_actual_revenue_usd = 20.03, "
-                     "estimated_revenue_usd = 17.5, adjusted_estimated_revenue_usd = 17.5, profit_usd = -13.05");
+    stored_.main_row(
+        "campaign", "c1", "2025-07-03",
+        "meta_spend = 30.55, meta_impressions = 500, meta_clicks = 13, meta_trial_count = 2, "
+        "meta_purchase_count = 0, trial_users_count = 1, purchase_users_count = 2, "
+        "trial_users_list = '[\"u0\"]', converted_user_ids = '[]', "
+        "purchase_users_list = '[\"u5\",\"u6\"]', purchase_refund_user_ids = '[\"u6\"]', "
+        "trial_conversion_rate_estimated = 0.05, trial_refund_rate_estimated = 0.9, "
+        "purchase_refund_rate_estimated = 0.2, actual_revenue_usd = 20.03, net_actual_revenue_usd = 20.03, "
+        "estimated_revenue_usd = 17.5, adjusted_estimated_revenue_usd = 17.5, profit_usd = -13.05");
     stored_.main_row("adset", "s1", "2025-07-01", "meta_spend = 120, trial_users_count = 2");
     stored_.main_row("ad", "a1", "2025-07-01", "meta_spend = 20");
     stored_.main_row("ad", "a2", "2025-07-01", "meta_spend = 100");
@@ -118,13 +119,13 @@ TEST_F(AnswersTest, EveryFieldOfAnEntity) {
       {"clicks", 263},
       {"trial_accuracy_ratio", 0.6667},
       {"purchase_accuracy_ratio", 3},
-      {"trial_conversion_rate", 0.6667},            // 2 of 3
-      {"trial_conversion_rate_estimated", 0.35},    // (3 × 0.45 + 1 × 0.05) / 4
-      {"avg_trial_refund_rate", 0.5},               // 1 of 2
-      {"trial_refund_rate_estimated", 0.15},        // nobody converted on the second day
-      {"purchase_refund_rate", 0.3333},             // 1 of 3
-      {"purchase_refund_rate_estimated", 0.15},     // (1 × 0.05 + 2 × 0.2) / 3
-      {"click_to_trial_rate", 0.0152},              // 4 / 263
+      {"trial_conversion_rate", 0.6667},          // 2 of 3
+      {"trial_conversion_rate_estimated", 0.35},  // (3 × 0.45 + 1 × 0.05) / 4
+      {"avg_trial_refund_rate", 0.5},             // 1 of 2
+      {"trial_refund_rate_estimated", 0.15},      // nobody converted on the second day
+      {"purchase_refund_rate", 0.3333},           // 1 of 3
+      {"purchase_refund_rate_estimated", 0.15},   // (1 × 0.05 + 2 × 0.2) / 3
+      {"click_to_trial_rate", 0.0152},            // 4 / 263
       {"estimated_revenue_usd", 100},
       {"estimated_revenue_adjusted", 127.5},
       {"actual_revenue_usd", 90},
@@ -139,8 +140,7 @@ TEST_F(AnswersTest, EveryFieldOfAnEntity) {
       {"purchase_users_count", 3},
   };
   for (const auto& [name, want] : expected) EXPECT_DOUBLE_EQ(number(c1, name), want) << name;
-  EXPECT_EQ(c1.at("user_details"),
-            parse(R"({"trial_users":["u0","u1","u2","u3"],"converted_users":["u1","u2"],
+  EXPECT_EQ(c1.at("user_details"), parse(R"({"trial_users":["u0","u1","u2","u3"],"converted_users":["u1","u2"],
                       "trial_refund_user_ids":["u1"],"purchase_refund_user_ids":["u6"]})"));
 }
 
@@ -225,7 +225,8 @@ TEST_F(AnswersTest, WithoutMixpanelItsSideIsLeftOut) {
   request.group_by = Level::kCampaign;
   request.include_mixpanel = false;
   const value c1 = ask(request).at("data").at(1);
-  for (const char* gone : {"mixpanel_trials_started", "estimated_roas", "profit", "user_details", "trial_users_count"}) {
+  for (const char* gone :
+       {"mixpanel_trials_started", "estimated_roas", "profit", "user_details", "trial_users_count"}) {
     EXPECT_FALSE(c1.as_object().contains(gone)) << gone;
   }
   EXPECT_DOUBLE_EQ(number(c1, "spend"), 150.55);

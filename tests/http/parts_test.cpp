@@ -94,9 +94,9 @@ TEST(HeadTest, FieldsSayWhatTheBodyIs) {
   const std::string head = head_of(response, options);
   EXPECT_THAT(head, testing::StartsWith("HTTP/1.1 200 OK\r\nDate: "));
   EXPECT_THAT(head, testing::EndsWith("\r\n\r\n"));
-  for (const char* field : {"Content-Type: application/json\r\n", "Content-Length: 2\r\n", "ETag: \"a\"\r\n",
-                            "Connection: close\r\n", "Access-Control-Allow-Origin: https://a\r\n",
-                            "Cache-Control: private, no-cache\r\n"}) {
+  for (const char* field :
+       {"Content-Type: application/json\r\n", "Content-Length: 2\r\n", "ETag: \"a\"\r\n", "Connection: close\r\n",
+        "Access-Control-Allow-Origin: https://a\r\n", "Cache-Control: private, no-cache\r\n"}) {
     EXPECT_THAT(head, HasSubstr(field));
   }
   EXPECT_THAT(head_of(Response::json(500, ""), {}), Not(HasSubstr("ETag")));

@@ -144,8 +144,10 @@ class ServerTest : public testing::Test {
                   response.content = make_content(std::string(large_bytes_, 'x'));
                   respond(std::move(response));
                 }});
-    routes.add({"/shared", {Method::kGet}, false, [content = make_content(std::string(8 << 20, 's'))](
-                                                      const Request&, const Respond& respond) {
+    routes.add({"/shared",
+                {Method::kGet},
+                false,
+                [content = make_content(std::string(8 << 20, 's'))](const Request&, const Respond& respond) {
                   Response response;
                   response.content = content;
                   respond(std::move(response));
