@@ -96,6 +96,8 @@ const std::vector<Key>& known_keys() {
          if (problem.empty() && c.scan_interval_ms == 0) problem = "must be longer than nothing";
          return problem;
        }},
+      {"source.sqlite.hold_torn_days_max",
+       [](const toml::node& n, Config& c) { return take_measure(n, kDurationsMs, "\"1h\"", c.hold_torn_days_max_ms); }},
       {"sink.sqlite.path", [](const toml::node& n, Config& c) { return take_name(n, c.sink_path); }},
       {"state.dir", [](const toml::node& n, Config& c) { return take_name(n, c.state_dir); }},
       {"reporting.time_zone",

@@ -19,6 +19,7 @@ struct Config {
   std::string ads_db;
   bool capture_triggers = true;
   std::int64_t scan_interval_ms = 60'000;
+  std::int64_t hold_torn_days_max_ms = 3'600'000;  // 0: nothing is held
   // [sink.sqlite]
   std::string sink_path;
   // [state]

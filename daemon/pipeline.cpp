@@ -110,6 +110,8 @@ Status Pipeline::open() {
   source.ads_db = config_->ads_db;
   source.triggers = config_->capture_triggers;
   source.stop = &stop_;
+  source.hold_torn_days_max_seconds = config_->hold_torn_days_max_ms / 1'000;
+  source.clock = clock_;
   source_ = std::make_unique<source::SqliteSource>(source);
   sink::SqliteSinkOptions sink;
   sink.path = config_->sink_path;
@@ -281,6 +283,7 @@ void Pipeline::note_epoch(const EpochReport& report) {
   } else if (status_.epochs == 0) {
     log_info("nothing is new since epoch " + std::to_string(report.epoch.value));
   }
+  note_held_days();
   if (report.committed || !caught_up_.load()) {
     if (const auto counts = ledger_->reject_counts(); counts.ok()) status_.rejects = *counts;
     status_.unmapped = engine_->unmapped();
@@ -296,6 +299,33 @@ void Pipeline::note_epoch(const EpochReport& report) {
     std::fflush(stdout);
   }
   write_status("streaming", status_.epochs <= 1);
+}
+
+void Pipeline::note_held_days() {
+  const source::HeldBack& now = source_->held_back();
+  const auto held_in = [](const source::HeldBack& held, Day day) {
+    return std::any_of(held.days.begin(), held.days.end(), [&](const auto& h) { return h.day == day; });
+  };
+  for (const source::HeldDay& held : now.days) {
+    if (held_in(status_.held_back, held.day)) continue;
+    log_info(
+        "day " + format_day(held.day) +
+        " is being reloaded: its row in processed_event_days is gone; users with changed events are held back until "
+        "it is back, for at most " +
+        std::to_string(config_->hold_torn_days_max_ms / 1'000) + " s");
+  }
+  for (const source::HeldDay& held : status_.held_back.days) {
+    const bool given_up = std::find(now.given_up.begin(), now.given_up.end(), held.day) != now.given_up.end();
+    if (given_up) {
+      log_warning(
+          "day " + format_day(held.day) +
+          " was held back for too long: what is there of it counts from now on; the pipeline never put its row in "
+          "processed_event_days back");
+    } else if (!held_in(now, held.day)) {
+      log_info("day " + format_day(held.day) + " is whole again");
+    }
+  }
+  status_.held_back = now;
 }
 
 void Pipeline::write_status(const char* phase, bool now) {

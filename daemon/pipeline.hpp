@@ -58,6 +58,7 @@ class Pipeline {
   bool wait_to_retry(const Error& error, int attempt);
   [[nodiscard]] Day today() const;
   void note_epoch(const EpochReport& report);
+  void note_held_days();
   void write_status(const char* phase, bool now);
   void tell_progress(const EpochProgress& progress);
 

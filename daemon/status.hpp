@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/engine/engine.hpp"
+#include "sources/sqlite/sqlite_source.hpp"
 #include "state/ledger_store.hpp"
 
 namespace admetrics {
@@ -28,6 +29,7 @@ struct DaemonStatus {
   std::int64_t rows_unchanged_total = 0;
   std::int64_t failures_total = 0;
   std::string last_error;
+  source::HeldBack held_back;
   std::int64_t users = 0;
   std::int64_t ledger_memory_bytes = 0;
   std::int64_t resident_memory_bytes = 0;
