@@ -64,6 +64,15 @@ std::string to_json(const DaemonStatus& status) {
   }
   root["held_back"] = {
       {"days", std::move(held_days)}, {"users", status.held_back.users}, {"everyone", status.held_back.everyone}};
+  if (status.reload.last_at_seconds != 0) {
+    root["reload"] = {{"accepted", status.reload.last_accepted},
+                      {"at", format_timestamp({status.reload.last_at_seconds, 0})},
+                      {"text", status.reload.last_text},
+                      {"accepted_total", status.reload.accepted_total},
+                      {"refused_total", status.reload.refused_total}};
+  } else {
+    root["reload"] = nullptr;
+  }
   root["users"] = status.users;
   root["memory"] = {{"resident_bytes", status.resident_memory_bytes},
                     {"ledger_bytes", status.ledger_memory_bytes},

@@ -41,12 +41,12 @@ std::int64_t EpochReport::rows_written() const {
 Engine::Engine(const Reporting& reporting, EngineOptions options, const Clock& clock, Source& source,
                LedgerStore& ledger, std::vector<Sink*> sinks)
     : reporting_(&reporting),
-      options_(options),
       fingerprint_(fingerprint_of(reporting)),
       clock_(&clock),
       source_(&source),
       ledger_(&ledger),
       sinks_(std::move(sinks)),
+      options_(options),
       pool_(std::clamp<std::size_t>(options.workers, 1, kWorkerCountMax)) {}
 
 Engine::~Engine() = default;

@@ -54,6 +54,9 @@ class SqliteSource : public Source {
   /// Remembers the position; the log is trimmed once enough has gathered, or by `trim`.
   Status acknowledge(const std::string& position) override;
 
+  /// From the next epoch on.
+  void set_hold_torn_days_max(std::int64_t seconds) { options_.hold_torn_days_max_seconds = seconds; }
+
   /// Removes every acknowledged record from the logs.
   Status trim();
   /// Cheap: whether an epoch would find something. An error is a reason to look, too.
@@ -85,7 +88,7 @@ class SqliteSource : public Source {
   Status read_ad_day_changes(const SidePosition& before, const SidePosition& now, EpochInput& input);
   Result<Mappings> read_mappings();
 
-  const SqliteSourceOptions options_;
+  SqliteSourceOptions options_;
   std::array<std::unique_ptr<Database>, 2> databases_;
   std::vector<std::unique_ptr<SqliteFactReader>> readers_;
   std::array<sqlite::Snapshot, 2> snapshots_;
