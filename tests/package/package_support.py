@@ -1,7 +1,7 @@
 """What the package tests share: the package, clean Debian roots to try it in, and a place to say that neither can be had here.
 
-A clean root is made by mmdebstrap from Debian's packages and kept as an archive below the build folder; each test unpacks one for
-itself. Only the first run needs the network.
+A clean root is made by mmdebstrap from Debian's packages and kept below the build folder; each test lays memory of its own over one,
+in a mount namespace that ends with the test program. Only the first run needs the network.
 """
 
 import hashlib
@@ -97,6 +97,13 @@ def next_version(package, folder):
 # Clean roots --------------------------------------------------------------------------------------------
 
 
+def need_root():
+    reason = why_no_root()
+    if reason:
+        skip(reason)
+    in_a_namespace_of_mounts()
+
+
 def why_no_root():
     """Why no clean root can be made here, or None."""
     if os.geteuid() != 0:
@@ -106,49 +113,60 @@ def why_no_root():
     return None
 
 
-def root_archive(package, *more):
-    """An archive of Debian with what `package` depends on, and `more` packages; made once for each such list."""
+def in_a_namespace_of_mounts():
+    """Starts this program again where its mounts are nobody else's."""
+    if "ADMETRICS_MOUNTS" not in os.environ:
+        os.environ["ADMETRICS_MOUNTS"] = "own"
+        os.execvp("unshare", ["unshare", "--mount", "--propagation=private", sys.executable, *sys.argv])
+
+
+def base_root(package, *more):
+    """A folder with Debian, what `package` depends on, and `more` packages; made once for each such list."""
     depends = [re.split(r"[ (|]", part.strip())[0] for part in field(package, "Depends").split(",")]
     include = ",".join(depends + list(more))
     codename = re.search(r"(?m)^VERSION_CODENAME=(\w+)", read("/etc/os-release")).group(1)
     name = hashlib.sha256((codename + " " + include).encode()).hexdigest()[:16]
-    archives = os.path.join(Settings.build, "clean-roots")
-    archive = os.path.join(archives, name + ".tar")
-    if os.path.exists(archive):
-        return archive
-    os.makedirs(archives, exist_ok=True)
+    base = os.path.join(Settings.build, "clean-roots", name)
+    if os.path.exists(base):
+        return base
     print("making a clean root with " + include, flush=True)
-    # Written aside, so that a run that is cut short leaves nothing that looks whole.
-    made = run("mmdebstrap", "--variant=minbase", "--include=" + include, codename, archive + ".part.tar", check=False)
+    # Made aside, so that a run that is cut short leaves nothing that looks whole.
+    shutil.rmtree(base + ".part", ignore_errors=True)
+    os.makedirs(base + ".part")
+    made = run("mmdebstrap", "--mode=root", "--variant=minbase", "--include=" + include, codename, base + ".part", check=False)
     if made.returncode != 0:
+        shutil.rmtree(base + ".part", ignore_errors=True)
         said = made.stdout.strip().splitlines()
         if re.search("Unable to locate package|unmet dependencies|no installation candidate", made.stdout):
             raise AssertionError("Debian %s lacks what the package depends on:\n%s" % (codename, made.stdout))
         skip("no clean root from Debian's packages: " + (said[-1] if said else "mmdebstrap failed"))
-    os.rename(archive + ".part.tar", archive)
-    return archive
+    os.rename(base + ".part", base)
+    return base
 
 
 class CleanRoot:
-    """A folder with a Debian system of its own."""
+    """A folder with a Debian system of its own: what is written there is in memory, `base` stays as it is."""
 
-    def __init__(self, archive):
-        self.path = tempfile.mkdtemp(prefix="root-", dir=os.path.dirname(archive))
-        os.chmod(self.path, 0o755)
-        # Devices stay away: nothing here needs more than the plain files.
-        run("tar", "--extract", "--numeric-owner", "--file", archive, "--directory", self.path, "--exclude=./dev/*")
-        write("", self.path, "dev/null")
+    def __init__(self, base):
+        self.folder = tempfile.mkdtemp(prefix="admetricsd-root-")
+        run("mount", "-t", "tmpfs", "-o", "mode=755", "none", self.folder)
+        upper, work, self.path = (os.path.join(self.folder, name) for name in ("upper", "work", "root"))
+        for path in (upper, work, self.path):
+            os.mkdir(path, 0o755)
+        run("mount", "-t", "overlay", "-o", "lowerdir=%s,upperdir=%s,workdir=%s" % (base, upper, work), "none", self.path)
 
     def close(self):
-        shutil.rmtree(self.path)
+        run("umount", self.path)
+        run("umount", self.folder)
+        os.rmdir(self.folder)
 
     def file(self, path):
         return os.path.join(self.path, path.lstrip("/"))
 
-    def bring(self, package):
+    def bring(self, package, folder="/tmp"):
         """Copies a package in, and gives its name there."""
-        shutil.copy(package, self.file("/tmp"))
-        return "/tmp/" + os.path.basename(package)
+        shutil.copy(package, self.file(folder))
+        return os.path.join(folder, os.path.basename(package))
 
     def do(self, *command, check=True):
         return run("chroot", self.path, *command, check=check, env=ENVIRONMENT)
