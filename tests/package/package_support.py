@@ -109,7 +109,7 @@ def why_no_root():
     if os.geteuid() != 0:
         return "only root can make a clean root"
     if shutil.which("mmdebstrap") is None:
-        return "mmdebstrap is not installed (scripts/setup.sh)"
+        return "mmdebstrap is not installed (scripts/setup.sh --test)"
     return None
 
 

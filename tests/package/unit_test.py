@@ -49,6 +49,7 @@ class Unit(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout)
         score = float(done.stdout.split("Overall exposure level for admetricsd.service:")[1].split()[0])
         self.assertLessEqual(score, EXPOSURE_MAX)
+        self.assertIn(done.stdout.strip().splitlines()[-1], read(ROOT, "docs/install.md"))
 
     def test_the_documented_exposure_is_the_measured_one(self):
         if systemd_version() != DOCUMENTED_VERSION:
