@@ -48,7 +48,7 @@ class SqliteSource : public Source {
   explicit SqliteSource(SqliteSourceOptions options);
   ~SqliteSource() override;
 
-  Result<EpochInput> begin_epoch(const std::string& position, Reconcile reconcile) override;
+  Result<EpochInput> begin_epoch(const std::string& position, const EpochWish& wish) override;
   Result<FactReader*> reader(std::size_t index) override;
   void end_snapshot() override;
   /// Remembers the position; the log is trimmed once enough has gathered, or by `trim`.
@@ -85,6 +85,7 @@ class SqliteSource : public Source {
   /// The users whose event changes are held; too many: everyone is.
   Status read_held_users(Position& now, std::int64_t users_max);
   Status read_user_changes(const Position& before, Position& now, EpochInput& input);
+  void add_wish(const EpochWish& wish, const Position& now, EpochInput& input) const;
   Status read_ad_day_changes(const SidePosition& before, const SidePosition& now, EpochInput& input);
   Result<Mappings> read_mappings();
 

@@ -64,12 +64,13 @@ class Machine:
 
 
 class Service(unittest.TestCase):
-    def setUp(self):
-        base = base_root(Settings.package, "systemd", "systemd-sysv", "dbus")
-        self.machine = Machine(base)
-        self.addCleanup(self.machine.close)
-        if not self.machine.boot():
-            said = read(self.machine.log).strip().splitlines()
+    # In setUpClass, because what cannot be tried here must be able to end the program.
+    @classmethod
+    def setUpClass(cls):
+        cls.machine = Machine(base_root(Settings.package, "systemd", "systemd-sysv", "dbus"))
+        cls.addClassCleanup(cls.machine.close)
+        if not cls.machine.boot():
+            said = read(cls.machine.log).strip().splitlines()
             skip("systemd does not boot in a container here: " + (said[-1] if said else "it says nothing"))
 
     def install(self, package):
