@@ -31,6 +31,8 @@ class Machine:
                    "--private-network", "--boot"]
         if not os.path.isdir("/run/systemd/system"):
             command.insert(1, "--keep-unit")  # there is no manager here to ask for a unit
+        # However this test ends, the machine ends with it.
+        command = ["setpriv", "--pdeathsig=KILL", *command]
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.first = None
@@ -71,6 +73,7 @@ class Service(unittest.TestCase):
         cls.addClassCleanup(cls.machine.close)
         if not cls.machine.boot():
             said = read(cls.machine.log).strip().splitlines()
+            cls.machine.close()
             skip("systemd does not boot in a container here: " + (said[-1] if said else "it says nothing"))
 
     def install(self, package):
@@ -148,6 +151,20 @@ class Service(unittest.TestCase):
             write("a-secret\n", self.machine.root.file("/etc/credstore/admetricsd.token"))
             do("systemctl", "restart", "admetricsd.service")
             self.assertEqual(do("cat", "/run/credentials/admetricsd.service/admetricsd.token").stdout, "a-secret\n")
+
+        with self.subTest("the watchdog is fed while nothing is to do, and ends a daemon that stands still"):
+            short = self.machine.root.file(DROP_INS + "/watchdog.conf")
+            write("[Service]\nWatchdogSec=3s\n", short)
+            do("systemctl", "daemon-reload")
+            do("systemctl", "restart", "admetricsd.service")
+            process = self.show("MainPID")
+            time.sleep(7)  # more than two of its times
+            self.assertEqual((self.state(), self.show("MainPID")), ("active", process))
+            do("kill", "-STOP", process)
+            self.wait_until(lambda: self.state() == "active" and self.show("MainPID") not in (process, "0"), "a new process")
+            self.assertIn("Watchdog timeout", do("journalctl", "--unit=admetricsd", "--no-pager").stdout)
+            os.unlink(short)
+            do("systemctl", "daemon-reload")
 
         with self.subTest("an upgrade restarts it and keeps the configuration"):
             process = self.show("MainPID")
