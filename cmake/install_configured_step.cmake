@@ -1,7 +1,7 @@
 # Included by cmake_install.cmake, once for each admetrics_install_configured().
 file(READ "${file}" text)
 
-set(prefix "${CMAKE_INSTALL_PREFIX}")
+string(REGEX REPLACE "/+$" "" prefix "${CMAKE_INSTALL_PREFIX}")
 if(NOT prefix STREQUAL "/usr")
   # /usr/lib is left alone: what is named there belongs to the system, not to us.
   foreach(place IN ITEMS bin/admetricsd share/doc/admetricsd share/admetricsd)

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import unittest
 
-from package_support import Settings, field, main, read, run
+from package_support import ROOT, Settings, field, main, read, run
 
 # Known and meant: that tag asks for a bug in Debian's own list of wished-for packages.
 LINTIAN_SUPPRESSED = "initial-upload-closes-no-bugs"
@@ -36,6 +36,10 @@ class Package(unittest.TestCase):
                 "/usr/share/doc/admetricsd/copyright", "/usr/share/doc/admetricsd/install.md",
                 "/usr/share/doc/admetricsd/examples/pipeline.conf"}:
             self.assertEqual(modes.get(path), "-rwxr-xr-x" if path in programs else "-rw-r--r--", path)
+
+    def test_what_monitoring_reads_is_there(self):
+        meant = [name for name in os.listdir(os.path.join(ROOT, "config")) if name.endswith((".yml", ".yaml", ".json"))]
+        self.assertLessEqual(set(meant), set(os.listdir(os.path.join(self.folder, "usr/share/admetricsd"))))
 
     def test_the_conffile_is_one(self):
         self.assertEqual(read(self.folder, "DEBIAN/conffiles"), "/etc/admetricsd/admetricsd.toml\n")
