@@ -134,6 +134,7 @@ Status Pipeline::open() {
   source.ads_db = config_->ads_db;
   source.triggers = config_->capture_triggers;
   source.stop = &stop_;
+  source.rows_read = &rows_read_;
   source.hold_torn_days_max_seconds = tunables().hold_torn_days_max_ms / 1'000;
   source.clock = clock_;
   source_ = std::make_unique<source::SqliteSource>(source);

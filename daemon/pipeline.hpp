@@ -51,7 +51,9 @@ class Pipeline {
   /// From now on, without a break.
   void set_tunables(const Tunables& tunables);
   /// Rises while the pipeline lives: while it waits, and with each step of a long epoch.
-  [[nodiscard]] std::uint64_t heartbeats() const { return heartbeats_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t heartbeats() const {
+    return heartbeats_.load(std::memory_order_relaxed) + rows_read_.load(std::memory_order_relaxed);
+  }
   /// Exists from `on_open` on.
   [[nodiscard]] backfill::Backfill* backfill() const { return backfill_.get(); }
   /// Ends `run` soon: a long epoch is given up, which loses nothing.
@@ -109,6 +111,7 @@ class Pipeline {
   bool notified_ = false;
   Tunables tunables_;
   std::atomic<std::uint64_t> heartbeats_{0};
+  std::atomic<std::uint64_t> rows_read_{0};
   std::atomic<bool> stop_{false};
   std::atomic<bool> caught_up_{false};
 };

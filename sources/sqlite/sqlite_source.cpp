@@ -214,7 +214,8 @@ Status SqliteSource::ensure_open() {
                sqlite::Connection::open(options_.product_db, sqlite::OpenMode::kReadOnly, options_.busy_timeout_ms));
     ADM_ASSIGN(auto ads,
                sqlite::Connection::open(options_.ads_db, sqlite::OpenMode::kReadOnly, options_.busy_timeout_ms));
-    readers_.push_back(std::make_unique<SqliteFactReader>(std::move(product), std::move(ads), options_.stop));
+    readers_.push_back(
+        std::make_unique<SqliteFactReader>(std::move(product), std::move(ads), options_.stop, options_.rows_read));
   }
   return {};
 }
@@ -268,7 +269,8 @@ Result<FactReader*> SqliteSource::reader(std::size_t index) {
   while (readers_.size() <= index) {
     ADM_ASSIGN(auto product,
                sqlite::Connection::open(options_.product_db, sqlite::OpenMode::kReadOnly, options_.busy_timeout_ms));
-    readers_.push_back(std::make_unique<SqliteFactReader>(std::move(product), nullptr, options_.stop));
+    readers_.push_back(
+        std::make_unique<SqliteFactReader>(std::move(product), nullptr, options_.stop, options_.rows_read));
   }
   if (std::find(joined_readers_.begin(), joined_readers_.end(), index) == joined_readers_.end()) {
     ADM_TRY(readers_[index]->product().begin_read_at(snapshots_[kProduct]));

@@ -22,7 +22,8 @@ struct SqliteSourceOptions {
   std::string ads_db;
   bool triggers = true;  // false: "scan", which never writes to the source
   int busy_timeout_ms = 5'000;
-  const std::atomic<bool>* stop = nullptr;  // once true, long reads end with kInterrupted
+  const std::atomic<bool>* stop = nullptr;          // once true, long reads end with kInterrupted
+  std::atomic<std::uint64_t>* rows_read = nullptr;  // rises with the rows of long reads
   /// How long users whose events are being reloaded may be held back; 0, or no clock: not at all.
   std::int64_t hold_torn_days_max_seconds = 0;
   const Clock* clock = nullptr;
