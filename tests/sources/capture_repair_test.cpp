@@ -361,5 +361,22 @@ TEST_F(CaptureRepair, APositionFromBeforeTheTrimmingIsReadFromScratch) {
   EXPECT_NE(input.reconcile_reason.find("taken by someone else"), std::string::npos) << input.reconcile_reason;
 }
 
+TEST_F(CaptureRepair, ALogOfAnotherShapeIsMadeAnew) {
+  pipeline();
+  user("u1");
+  watch();
+  for (const char* spoil :
+       {"DROP TABLE _admetrics_capture; CREATE TABLE _admetrics_capture (id, generation, acknowledged);"
+        "INSERT INTO _admetrics_capture VALUES (1, 'x', 0)",
+        "ALTER TABLE _admetrics_changes RENAME COLUMN key2 TO second", "DROP TABLE _admetrics_capture"}) {
+    stop();
+    product(spoil);
+    const EpochInput input = take();
+    EXPECT_TRUE(input.reconcile) << spoil;
+    user("after " + std::string(spoil).substr(0, 10));
+    EXPECT_EQ(changed_users().size(), 1U) << spoil;
+  }
+}
+
 }  // namespace
 }  // namespace admetrics::source
