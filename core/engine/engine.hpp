@@ -23,8 +23,9 @@ struct RejectChange;
 struct MemoryLimits {
   std::int64_t scan_bytes = 0;  // of a full scan, beside the state: more passes where it is small
   std::int64_t state_bytes =
-      0;                    // of the ledger in memory: a ledger or a scan that needs more is refused (kOutOfMemory)
-  std::size_t squeeze = 1;  // batches are so many times smaller than usual
+      0;  // of the ledger in memory: a ledger or a scan that needs more is refused (kOutOfMemory)
+  std::int64_t render_bytes = 0;  // of rows between rendering and writing
+  std::size_t squeeze = 1;        // batches are so many times smaller than usual
 };
 
 struct EngineOptions {
