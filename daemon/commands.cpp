@@ -1,8 +1,6 @@
 #include "daemon/commands.hpp"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,39 +22,16 @@
 #include "core/sqlite/database.hpp"
 #include "daemon/application.hpp"
 #include "daemon/config.hpp"
+#include "daemon/console.hpp"
 #include "daemon/exit_codes.hpp"
 #include "daemon/system_clock.hpp"
 #include "demo/demo.hpp"
+#include "state/folder_lock.hpp"
 #include "state/ledger_store.hpp"
 #include "verify/verify.hpp"
 
 namespace admetrics {
 namespace {
-
-int fail(const Error& error) {
-  std::cerr << "admetricsd: " << error.line() << '\n';
-  return exit_code::of(error.code);
-}
-
-/// The configuration, or nothing after its mistakes were printed.
-std::optional<Config> load_config(const std::string& file) {
-  ConfigResult read = read_config(file);
-  if (read.good()) return std::move(read.config);
-  for (const std::string& line : read.lines()) std::cerr << line << '\n';
-  return std::nullopt;
-}
-
-bool on_terminal() { return ::isatty(STDERR_FILENO) == 1; }
-
-/// A line that moves, on a terminal only.
-void show_progress(const std::string& text) {
-  if (on_terminal()) std::cerr << "\r\033[K" << text << std::flush;
-}
-void end_progress() {
-  if (on_terminal()) std::cerr << "\r\033[K" << std::flush;
-}
-
-constexpr int kBusyTimeoutMs = 5'000;
 
 /// Sums over the campaign rows, which count everything once per level: for people who look.
 void add_totals(const Config& config, boost::json::object& status) {
@@ -113,22 +88,6 @@ void print_status(const boost::json::object& status, bool alive) {
       std::printf("  %s\n", text.c_str());
     }
   }
-}
-
-/// As it is where it stands on one line, else as JSON writes it.
-std::string one_line(const std::string& text) {
-  const bool plain =
-      std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; });
-  return plain ? text : boost::json::serialize(boost::json::string(text));
-}
-
-/// Whether a daemon holds the state folder: its lock tells, a process number may be another's by now.
-bool daemon_runs(const std::string& state_dir) {
-  const int file = ::open((state_dir + "/lock").c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return false;
-  const bool held = ::flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-  ::close(file);
-  return held;
 }
 
 std::atomic<bool> stop_demo{false};
@@ -248,7 +207,7 @@ int status_command(const std::string& file, bool json) {
     return fail({Errc::kCorrupt, "read the daemon's status", path, "it is not a status document"});
   boost::json::object& status = parsed.as_object();
   try {
-    const bool alive = daemon_runs(config->state_dir);
+    const bool alive = FolderLock::held(config->state_dir);
     status["running"] = alive;
     add_totals(*config, status);
     if (json) {

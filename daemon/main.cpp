@@ -2,29 +2,12 @@
 #include <iostream>
 
 #include "daemon/application.hpp"
+#include "daemon/cli_options.hpp"
 #include "daemon/commands.hpp"
 #include "daemon/exit_codes.hpp"
+#include "daemon/offline_cli.hpp"
 
-namespace {
-
-using namespace admetrics;
-
-/// Days on the command line are `YYYY-MM-DD`.
-void add_day(CLI::App& command, const std::string& name, std::optional<Day>& into, const std::string& help) {
-  command
-      .add_option_function<std::string>(
-          name, [&into](const std::string& text) { into = parse_day(text); }, help)
-      ->type_name("DAY")
-      ->check([](const std::string& text) {
-        return parse_day(text) ? std::string() : "must be a day such as 2025-07-31, not " + text;
-      });
-}
-
-CLI::Option* add_config(CLI::App& command, std::string& into) {
-  return command.add_option("--config", into, "the configuration file (TOML)")->required()->type_name("FILE");
-}
-
-}  // namespace
+using namespace admetrics;  // NOLINT: this file is the program
 
 int main(int argc, char** argv) {
   CLI::App app{
@@ -126,6 +109,8 @@ int main(int argc, char** argv) {
                                        "Exit status: 0 good, 78 not.");
   add_config(*check, config);
 
+  OfflineCli offline(app);
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& e) {
@@ -148,5 +133,6 @@ int main(int argc, char** argv) {
   if (demo->parsed()) return demo_command(demo_arguments);
   if (status->parsed()) return status_command(config, json);
   if (rejects->parsed()) return rejects_command(config, json, limit);
-  return check_config_command(config);
+  if (check->parsed()) return check_config_command(config);
+  return offline.run();
 }

@@ -1,0 +1,56 @@
+#include "daemon/offline_cli.hpp"
+
+#include "daemon/cli_options.hpp"
+
+namespace admetrics {
+
+OfflineCli::OfflineCli(CLI::App& app) { add_schema(app); }
+
+int OfflineCli::run() {
+  if (check_->parsed()) return schema_check_command(schema_);
+  if (migrate_->parsed()) return schema_migrate_command(schema_);
+  return schema_rollback_command(schema_);
+}
+
+void OfflineCli::add_schema(CLI::App& app) {
+  CLI::App* schema =
+      app.add_subcommand("schema",
+                         "Whether the tables have the shape that is needed, and what to do about it.\n\n"
+                         "Examples:\n"
+                         "  admetricsd schema check    --config FILE           what is missing or differs\n"
+                         "  admetricsd schema migrate  --config FILE --plan    what migrate would do\n"
+                         "  admetricsd schema migrate  --config FILE           back up, then create or extend\n"
+                         "  admetricsd schema rollback --config FILE           restore that backup\n");
+  schema->require_subcommand(1);
+  check_ = schema->add_subcommand(
+      "check",
+      "Names every table, column, type, key and index that is missing or differs, at the source "
+      "and at the sink.\nExit status: 0 nothing required is missing, 1 something is, 2 could not "
+      "look.\n\nExamples:\n"
+      "  admetricsd schema check --config FILE\n"
+      "  admetricsd schema check --config FILE --json\n");
+  migrate_ = schema->add_subcommand(
+      "migrate",
+      "Creates or extends our tables at the sink: a checked backup first, then one transaction. Keeps every row; "
+      "repeated it does nothing. No daemon may be running.\nThe next `run` fills new columns and compares every "
+      "row.\n\n"
+      "Examples:\n"
+      "  admetricsd schema migrate --config FILE --plan       only say what it would do\n"
+      "  admetricsd schema migrate --config FILE\n");
+  rollback_ = schema->add_subcommand(
+      "rollback",
+      "Makes our tables what they were before the last migration, from its backup. Other tables in the file stay as "
+      "they "
+      "are. No daemon may be running.\n\nExamples:\n"
+      "  admetricsd schema rollback --config FILE\n"
+      "  admetricsd schema rollback --config FILE --backup state/backups/schema-20250731-120000000.backup.db\n");
+  for (CLI::App* command : {check_, migrate_, rollback_}) {
+    add_config(*command, schema_.config);
+    command->add_flag("--json", schema_.json, "print JSON");
+  }
+  migrate_->add_flag("--plan", schema_.plan, "say what would be done, and write nothing");
+  rollback_->add_option("--backup", schema_.backup, "the backup to restore; default: the newest of this sink")
+      ->type_name("FILE");
+}
+
+}  // namespace admetrics
