@@ -4,12 +4,48 @@
 
 namespace admetrics {
 
-OfflineCli::OfflineCli(CLI::App& app) { add_schema(app); }
+OfflineCli::OfflineCli(CLI::App& app) {
+  add_explain(app);
+  add_schema(app);
+}
 
 int OfflineCli::run() {
+  if (explain_command_->parsed()) return admetrics::explain_command(explain_);
   if (check_->parsed()) return schema_check_command(schema_);
   if (migrate_->parsed()) return schema_migrate_command(schema_);
   return schema_rollback_command(schema_);
+}
+
+void OfflineCli::add_explain(CLI::App& app) {
+  CLI::App* command = app.add_subcommand(
+      "explain",
+      "Where one stored row comes from: its raw rows, what each gives to which column, each column's formula with its "
+      "numbers, and when the row last changed.\nExit status: 0 the stored row agrees, 1 it does not, 2 could not "
+      "tell.\n\n"
+      "Examples:\n"
+      "  admetricsd explain --config FILE --entity-type ad --entity-id 120210000002235590 --date 2025-07-03\n"
+      "  admetricsd explain --config FILE --entity-type campaign --entity-id 77 --date 2025-07-03 --breakdown "
+      "country=US\n"
+      "  admetricsd explain --config FILE --entity-type ad --entity-id 9 --date 2025-07-03 --column estimated_roas "
+      "--json\n");
+  add_config(*command, explain_.config);
+  command->add_option("--entity-type", explain_.entity_type, "campaign, adset or ad")
+      ->required()
+      ->check(CLI::IsMember({"campaign", "adset", "ad"}))
+      ->type_name("TYPE");
+  command->add_option("--entity-id", explain_.entity_id, "its id")->required()->type_name("ID");
+  add_day(*command, "--date", explain_.date, "the row's date")->required();
+  command->add_option("--breakdown", explain_.breakdown, "a row of the breakdown table, such as country=US")
+      ->type_name("TYPE=VALUE");
+  command->add_option("--column", explain_.column, "only this column")->type_name("NAME");
+  add_day(*command, "--as-of", explain_.as_of,
+          "the \"today\" to compute for; default: the one the rows were written for");
+  command->add_option("--users", explain_.users, "how many users to show as text")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N")
+      ->capture_default_str();
+  command->add_flag("--json", explain_.json, "print JSON, with every user");
+  explain_command_ = command;
 }
 
 void OfflineCli::add_schema(CLI::App& app) {

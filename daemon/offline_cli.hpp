@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "daemon/explain_command.hpp"
 #include "daemon/schema_command.hpp"
 
 namespace admetrics {
@@ -18,11 +19,14 @@ class OfflineCli {
 
  private:
   void add_schema(CLI::App& app);
+  void add_explain(CLI::App& app);
 
   SchemaArguments schema_;
   CLI::App* check_ = nullptr;
   CLI::App* migrate_ = nullptr;
   CLI::App* rollback_ = nullptr;
+  ExplainArguments explain_;
+  CLI::App* explain_command_ = nullptr;
 };
 
 }  // namespace admetrics

@@ -40,6 +40,7 @@ struct VerifyOptions {
   double sample = 1.0;       // share of the (entity, day) pairs, chosen by hash: the same ones every time
   std::size_t differences_kept = 100;
   std::string temp_dir;           // absent: the system's. Holds about as much as the raw tables' read columns
+  bool align = true;              // false: take both sides as they are, whatever the daemon has yet to catch up with
   int align_timeout_ms = 10'000;  // how long to wait for the daemon to catch up
   int busy_timeout_ms = 10'000;   // how long to wait for a writer's lock
   std::function<void(const VerifyProgress&)> progress;

@@ -130,7 +130,7 @@ Result<SinkState> Workspace::begin_aligned() {
     }
     if (sink_.empty()) return SinkState{};
     ADM_ASSIGN(SinkState state, read_sink_state());
-    if (!state.recorded) return state;
+    if (!state.recorded || !options_.align) return state;
 
     ADM_ASSIGN(const std::int64_t product_pending, pending(product_, "product"));
     ADM_ASSIGN(const std::int64_t ads_pending, pending(ads_, "ads"));
