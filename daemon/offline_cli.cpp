@@ -6,11 +6,13 @@ namespace admetrics {
 
 OfflineCli::OfflineCli(CLI::App& app) {
   add_explain(app);
+  add_compare(app);
   add_schema(app);
 }
 
 int OfflineCli::run() {
   if (explain_command_->parsed()) return admetrics::explain_command(explain_);
+  if (compare_command_->parsed()) return admetrics::compare_command(compare_);
   if (check_->parsed()) return schema_check_command(schema_);
   if (migrate_->parsed()) return schema_migrate_command(schema_);
   return schema_rollback_command(schema_);
@@ -46,6 +48,27 @@ void OfflineCli::add_explain(CLI::App& app) {
       ->capture_default_str();
   command->add_flag("--json", explain_.json, "print JSON, with every user");
   explain_command_ = command;
+}
+
+void OfflineCli::add_compare(CLI::App& app) {
+  CLI::App* command = app.add_subcommand(
+      "compare",
+      "Our tables against the same tables in another database: how often each column agrees, rows only one side has, "
+      "the "
+      "largest differences, and what causes them. Never writes to either.\n"
+      "Exit status: 0 equal, 1 different, 2 could not compare.\n\nExamples:\n"
+      "  admetricsd compare --config FILE --with legacy/mixpanel_data.db\n"
+      "  admetricsd compare --config FILE --with OLD.db --since 2025-07-01 --tolerance 0.01 --tolerance meta_spend=1\n"
+      "  admetricsd compare --config FILE --with OLD.db --html report.html --json\n");
+  add_config(*command, compare_.config);
+  command->add_option("--with", compare_.with, "the other database")->required()->type_name("OTHER.db");
+  add_day(*command, "--since", compare_.since, "compare rows from this day on");
+  add_day(*command, "--until", compare_.until, "compare rows up to this day");
+  command->add_option("--tolerance", compare_.tolerances, "how far numbers may be apart; COLUMN=X for one column")
+      ->type_name("X");
+  command->add_option("--html", compare_.html, "also write a page with plots")->type_name("PAGE.html");
+  command->add_flag("--json", compare_.json, "print JSON");
+  compare_command_ = command;
 }
 
 void OfflineCli::add_schema(CLI::App& app) {

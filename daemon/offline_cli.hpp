@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "daemon/compare_command.hpp"
 #include "daemon/explain_command.hpp"
 #include "daemon/schema_command.hpp"
 
@@ -20,6 +21,7 @@ class OfflineCli {
  private:
   void add_schema(CLI::App& app);
   void add_explain(CLI::App& app);
+  void add_compare(CLI::App& app);
 
   SchemaArguments schema_;
   CLI::App* check_ = nullptr;
@@ -27,6 +29,8 @@ class OfflineCli {
   CLI::App* rollback_ = nullptr;
   ExplainArguments explain_;
   CLI::App* explain_command_ = nullptr;
+  CompareArguments compare_;
+  CLI::App* compare_command_ = nullptr;
 };
 
 }  // namespace admetrics

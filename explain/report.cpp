@@ -68,6 +68,19 @@ std::string gifts_text(const RawRow& row) {
   return text;
 }
 
+/// What each row gives, on a line of its own below it.
+std::string with_gifts(const std::string& lines, const std::vector<RawRow>& rows) {
+  std::string out;
+  std::size_t begin = 0;
+  for (const RawRow& row : rows) {
+    const std::size_t end = lines.find('\n', begin) + 1;
+    out += lines.substr(begin, end - begin);
+    begin = end;
+    if (const std::string gifts = gifts_text(row); !gifts.empty()) out += "      " + gifts + "\n";
+  }
+  return out;
+}
+
 constexpr std::size_t kListShown = 60;
 std::string shortened(const std::string& text) {
   if (text.size() <= kListShown) return printable(text);
@@ -80,8 +93,8 @@ void add_users(const std::vector<User>& users, std::size_t shown, std::string& t
     for (const std::string& list : users[i].lists) lists += (lists.empty() ? "  in " : ", ") + list;
     text += "  " + printable(users[i].distinct_id) + lists + "\n";
     Aligned rows("    ");
-    for (const RawRow& row : users[i].rows) rows.add({row.table, printable(row.key), cells_text(row), gifts_text(row)});
-    text += rows.text();
+    for (const RawRow& row : users[i].rows) rows.add({row.table, printable(row.key), cells_text(row)});
+    text += with_gifts(rows.text(), users[i].rows);
   }
   if (users.size() > shown) text += "  … and " + std::to_string(users.size() - shown) + " more: --users N, or --json\n";
 }
@@ -141,9 +154,8 @@ std::string to_text(const Explanation& explanation, std::size_t users_shown) {
   add_users(explanation.users, users_shown, text);
   text += "\nMeta rows: " + std::to_string(explanation.meta.size()) + "\n";
   Aligned meta("  ");
-  for (const RawRow& row : explanation.meta)
-    meta.add({row.table, printable(row.key), cells_text(row), gifts_text(row)});
-  text += meta.text();
+  for (const RawRow& row : explanation.meta) meta.add({row.table, printable(row.key), cells_text(row)});
+  text += with_gifts(meta.text(), explanation.meta);
   if (!explanation.elsewhere.empty()) {
     text += "\nusers with a start or a purchase on this day, who count on another: " +
             std::to_string(explanation.elsewhere.size()) + "\n";

@@ -24,23 +24,6 @@ constexpr int kSourceCacheKib = 8 * 1024;
 constexpr const char* kSinkTable = "_admetrics_sink";
 constexpr const char* kChangesTable = "_admetrics_changes";
 
-/// `file:` address of a path, with everything that means something in an address escaped.
-std::string read_only_address(const std::string& path) {
-  std::string address = "file:";
-  for (const char c : path) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '/' ||
-                       c == '.' || c == '-' || c == '_';
-    if (plain) {
-      address += c;
-    } else {
-      std::array<char, 4> escaped;
-      std::snprintf(escaped.data(), escaped.size(), "%%%02X", static_cast<unsigned>(static_cast<unsigned char>(c)));
-      address += escaped.data();
-    }
-  }
-  return address + "?mode=ro";
-}
-
 bool same_file(const std::string& a, const std::string& b) {
   std::error_code failed;
   return std::filesystem::equivalent(a, b, failed) && !failed;
@@ -97,7 +80,7 @@ Result<std::string> Workspace::attach(const std::string& path, const std::string
     return Error{Errc::kNotFound, "open the database", path, "no such file"};
   }
   ADM_ASSIGN(sqlite::Statement statement, connection_->prepare("ATTACH ?1 AS " + schema));
-  const std::string address = read_only_address(std::filesystem::absolute(path, failed).string());
+  const std::string address = sqlite::read_only_address(std::filesystem::absolute(path, failed).string());
   statement.bind(1, address);
   if (auto done = statement.run(); !done) {
     Error error = done.error();
