@@ -125,21 +125,25 @@ int verify_command(const VerifyArguments& arguments) {
   }
   end_progress();
   if (!report) return fail(report.error());
+  std::optional<VerifyReport> repaired;
   if (!report->equal() && arguments.repair) {
     if (!arguments.json) std::cout << to_text(*report) << "repairing\n" << std::flush;
     RunOptions repair;
     repair.once = true;
-    repair.quiet = arguments.json;
+    repair.quiet = true;
     repair.backfill = true;
     repair.since = arguments.since;
     repair.until = arguments.until;
     repair.as_of = report->as_of;
     if (const int code = run_daemon(*config, repair); code != exit_code::kFine) return code;
+    repaired = std::move(report).value();
     report = verify(options);
     end_progress();
     if (!report) return fail(report.error());
+    if (!arguments.json) std::cout << repair_to_text(*repaired);
   }
-  std::cout << (arguments.json ? to_json(*report) + "\n" : to_text(*report)) << std::flush;
+  std::cout << (arguments.json ? to_json(*report, repaired ? &*repaired : nullptr) + "\n" : to_text(*report))
+            << std::flush;
   return report->equal() ? exit_code::kFine : exit_code::kNo;
 }
 

@@ -6,6 +6,7 @@
 #include "daemon/commands.hpp"
 #include "daemon/exit_codes.hpp"
 #include "daemon/offline_cli.hpp"
+#include "daemon/plan_command.hpp"
 
 using namespace admetrics;  // NOLINT: this file is the program
 
@@ -34,6 +35,7 @@ int main(int argc, char** argv) {
       "  admetricsd run --config FILE\n"
       "  admetricsd run --config FILE --once                  catch up and exit\n"
       "  admetricsd run --config FILE --backfill --once       read and compare everything, and exit\n"
+      "  admetricsd run --config FILE --backfill --plan       only say what that would write\n"
       "  admetricsd run --config FILE --backfill --since 2025-07-01 --until 2025-07-31\n");
   add_config(*run, config);
   run->add_flag("--once", run_options.once, "catch up with everything recorded so far, commit, exit");
@@ -44,6 +46,11 @@ int main(int argc, char** argv) {
   add_day(*run, "--until", run_options.until, "with --backfill: compare stored rows up to this day");
   run->get_option("--since")->needs(backfill);
   run->get_option("--until")->needs(backfill);
+  bool plan = false;
+  bool plan_json = false;
+  run->add_flag("--plan", plan, "with --backfill: say which rows it would insert, update and delete, and write nothing")
+      ->needs(backfill);
+  run->add_flag("--json", plan_json, "with --plan: print JSON")->needs("--plan");
   add_day(*run, "--as-of", run_options.as_of, "pin \"today\", for tests and replays");
 
   VerifyArguments verify_arguments;
@@ -124,6 +131,7 @@ int main(int argc, char** argv) {
     return exit_code::kUsage;
   }
 
+  if (run->parsed() && plan) return plan_command(config, run_options, plan_json);
   if (run->parsed()) {
     ConfigResult read = read_config(config);
     for (const std::string& line : read.lines()) std::cerr << line << '\n';

@@ -1,5 +1,7 @@
 #include "verify/verify.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "verify/compare.hpp"
@@ -39,6 +41,13 @@ std::int64_t steady_micros(const VerifyOptions& options) {
 }
 
 }  // namespace
+
+double TableReport::completeness() const {
+  if (rows_missing == 0) return 100;
+  const auto expected = static_cast<double>(rows_expected);
+  // Never a round 100 while a key is missing.
+  return std::min(99.99, std::floor((expected - static_cast<double>(rows_missing)) / expected * 10'000) / 100);
+}
 
 Result<VerifyReport> verify(const VerifyOptions& options) {
   const std::int64_t start = steady_micros(options);
