@@ -73,6 +73,14 @@ void print_status(const boost::json::object& status, bool alive) {
         "rows_written_total", "rows_unchanged_total", "failures_total", "last_error"}) {
     line(key, text_of(status.at(key)));
   }
+  if (const auto* held = status.if_contains("held_back"); held != nullptr && !held->at("days").as_array().empty()) {
+    std::string days;
+    for (const auto& day : held->at("days").as_array()) {
+      days += (days.empty() ? "" : ", ") + text_of(day.at("day")) + " since " + text_of(day.at("since"));
+    }
+    line("held days", days);
+    line("held users", held->at("everyone").as_bool() ? "everyone" : text_of(held->at("users")));
+  }
   for (const char* group : {"last_epoch", "memory", "totals"}) {
     const auto* found = status.if_contains(group);
     if (found == nullptr || !found->is_object()) continue;

@@ -34,6 +34,8 @@ struct DemoArguments {
 
 int verify_command(const VerifyArguments& arguments);
 int demo_command(const DemoArguments& arguments);
+/// Gives `command` (sync, drain, pause, resume) to the running daemon and waits for its answer.
+int control_command(const std::string& config, const std::string& command, std::int64_t timeout_ms);
 int status_command(const std::string& config, bool json);
 int rejects_command(const std::string& config, bool json, std::int64_t limit);
 int check_config_command(const std::string& config);

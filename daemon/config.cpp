@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <numeric>
+#include <tuple>
 
 namespace admetrics {
 namespace {
@@ -92,9 +93,13 @@ const std::vector<Key>& known_keys() {
        }},
       {"source.sqlite.scan_interval",
        [](const toml::node& n, Config& c) {
-         std::string problem = take_measure(n, kDurationsMs, "\"60s\"", c.scan_interval_ms);
-         if (problem.empty() && c.scan_interval_ms == 0) problem = "must be longer than nothing";
+         std::string problem = take_measure(n, kDurationsMs, "\"60s\"", c.tunables.scan_interval_ms);
+         if (problem.empty() && c.tunables.scan_interval_ms == 0) problem = "must be longer than nothing";
          return problem;
+       }},
+      {"source.sqlite.hold_torn_days_max",
+       [](const toml::node& n, Config& c) {
+         return take_measure(n, kDurationsMs, "\"1h\"", c.tunables.hold_torn_days_max_ms);
        }},
       {"sink.sqlite.path", [](const toml::node& n, Config& c) { return take_name(n, c.sink_path); }},
       {"state.dir", [](const toml::node& n, Config& c) { return take_name(n, c.state_dir); }},
@@ -145,9 +150,13 @@ const std::vector<Key>& known_keys() {
          return problem;
        }},
       {"engine.memory_limit",
-       [](const toml::node& n, Config& c) { return take_measure(n, kSizesBytes, "\"6GiB\"", c.memory_limit_bytes); }},
+       [](const toml::node& n, Config& c) {
+         return take_measure(n, kSizesBytes, "\"6GiB\"", c.tunables.memory_limit_bytes);
+       }},
       {"engine.commit_interval",
-       [](const toml::node& n, Config& c) { return take_measure(n, kDurationsMs, "\"50ms\"", c.commit_interval_ms); }},
+       [](const toml::node& n, Config& c) {
+         return take_measure(n, kDurationsMs, "\"50ms\"", c.tunables.commit_interval_ms);
+       }},
       {"http.listen", [](const toml::node& n, Config& c) { return take_text(n, c.http_listen); }},
       {"http.token_file", [](const toml::node& n, Config& c) { return take_name(n, c.http_token_file); }},
       {"log.level",
@@ -238,6 +247,26 @@ std::string absolute_path(const std::string& path, const std::filesystem::path& 
 }
 
 }  // namespace
+
+std::string Config::control_socket() const { return (std::filesystem::path(state_dir) / "control.sock").string(); }
+
+bool Config::needs_new_pipeline(const Config& next) const {
+  const auto fixed = [](const Config& c) {
+    const EventNames& names = c.reporting.names;
+    return std::tuple(c.product_db, c.ads_db, c.capture_triggers, c.sink_path, c.state_dir, c.reporting.zone.name(),
+                      c.reporting.trial_length_days, names.trial_started, names.initial_purchase, names.trial_converted,
+                      names.refund_contains, c.as_of, c.workers);
+  };
+  return fixed(*this) != fixed(next);
+}
+
+void Config::take_over(const Config& next) {
+  tunables = next.tunables;
+  http_listen = next.http_listen;
+  http_token_file = next.http_token_file;
+  log_level = next.log_level;
+  log_json = next.log_json;
+}
 
 std::vector<std::string> ConfigResult::lines() const {
   std::vector<std::string> lines;

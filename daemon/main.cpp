@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <array>
 #include <iostream>
 
 #include "daemon/application.hpp"
@@ -107,6 +108,30 @@ int main(int argc, char** argv) {
                          "Exit status: 0 it runs, 2 it does not.");
   add_config(*status, config);
   status->add_flag("--json", json, "print JSON");
+
+  // Orders to the running daemon.
+  double timeout_seconds = 60;
+  const auto add_order = [&](const char* name, const char* help) {
+    CLI::App* order = app.add_subcommand(name, help);
+    add_config(*order, config);
+    order->add_option("--timeout", timeout_seconds, "how long to wait for the answer, in seconds")
+        ->check(CLI::Range(0.0, 1e6))
+        ->type_name("SECONDS")
+        ->capture_default_str();
+    return order;
+  };
+  const std::array<CLI::App*, 4> orders{
+      add_order("sync",
+                "Waits until everything that is committed at the source now is visible in the rows.\n"
+                "Exit status: 0 it is, 2 not in time (the reason is named), or no daemon runs.\n\nExample:\n"
+                "  admetricsd sync --config FILE --timeout 30"),
+      add_order("pause",
+                "Waits for the epoch that runs, then begins no other: changes are recorded, nothing is written.\n"
+                "For maintenance of the databases. A restart of the daemon resumes, too."),
+      add_order("resume", "Ends a pause."),
+      add_order("drain",
+                "Like sync, then pause: everything that was recorded is visible, and nothing more is written."),
+  };
   CLI::App* rejects = app.add_subcommand("rejects", "The source rows that do not count, and why.");
   add_config(*rejects, config);
   rejects->add_flag("--json", json, "print JSON");
@@ -140,6 +165,10 @@ int main(int argc, char** argv) {
   if (verify->parsed()) return verify_command(verify_arguments);
   if (demo->parsed()) return demo_command(demo_arguments);
   if (status->parsed()) return status_command(config, json);
+  for (const CLI::App* order : orders) {
+    if (!order->parsed()) continue;
+    return control_command(config, order->get_name(), static_cast<std::int64_t>(timeout_seconds * 1'000));
+  }
   if (rejects->parsed()) return rejects_command(config, json, limit);
   if (check->parsed()) return check_config_command(config);
   return offline.run();

@@ -63,13 +63,34 @@ std::string milliseconds(std::int64_t micros) {
 
 }  // namespace
 
-Pipeline::Pipeline(const Config& config, const RunOptions& options, const Clock& clock, Board& board)
-    : config_(&config), options_(options), clock_(&clock), board_(&board), terminal_(::isatty(STDERR_FILENO) == 1) {
+Pipeline::Pipeline(const Config& config, const RunOptions& options, const Clock& clock, Board& board, Orders& orders,
+                   std::function<void()> on_open)
+    : config_(&config),
+      options_(options),
+      clock_(&clock),
+      board_(&board),
+      orders_(&orders),
+      on_open_(std::move(on_open)),
+      terminal_(::isatty(STDERR_FILENO) == 1),
+      tunables_(config.tunables) {
   status_.started_at_seconds = clock.now().seconds;
-  status_.memory_limit_bytes = config.memory_limit_bytes;
+  orders.listen([this] { notify(); });
 }
 
-Pipeline::~Pipeline() = default;
+Pipeline::~Pipeline() { orders_->listen(nullptr); }
+
+void Pipeline::set_tunables(const Tunables& tunables) {
+  {
+    const std::lock_guard lock(mutex_);
+    tunables_ = tunables;
+  }
+  notify();
+}
+
+Tunables Pipeline::tunables() const {
+  const std::lock_guard lock(mutex_);
+  return tunables_;
+}
 
 void Pipeline::notify() {
   {
@@ -85,8 +106,10 @@ void Pipeline::stop() {
 }
 
 void Pipeline::wait(std::int64_t milliseconds) {
+  beat();
   std::unique_lock lock(mutex_);
-  woken_.wait_for(lock, std::chrono::milliseconds(milliseconds), [&] { return notified_ || stop_.load(); });
+  const auto pause = std::chrono::milliseconds(std::min(milliseconds, kPollMs));
+  woken_.wait_for(lock, pause, [&] { return notified_ || stop_.load(); });
   notified_ = false;
 }
 
@@ -110,13 +133,15 @@ Status Pipeline::open() {
   source.ads_db = config_->ads_db;
   source.triggers = config_->capture_triggers;
   source.stop = &stop_;
+  source.hold_torn_days_max_seconds = tunables().hold_torn_days_max_ms / 1'000;
+  source.clock = clock_;
   source_ = std::make_unique<source::SqliteSource>(source);
   sink::SqliteSinkOptions sink;
   sink.path = config_->sink_path;
   sink_ = std::make_unique<sink::SqliteSink>(sink);
   EngineOptions engine;
   engine.workers = config_->workers != 0 ? config_->workers : std::max(1U, std::thread::hardware_concurrency());
-  engine.memory_limit_bytes = config_->memory_limit_bytes;
+  engine.memory_limit_bytes = tunables().memory_limit_bytes;
   engine_ = std::make_unique<Engine>(config_->reporting, engine, *clock_, *source_, *ledger_,
                                      std::vector<Sink*>{sink_.get()});
   if (sqlite::library_has_wal_reset_race()) {
@@ -128,6 +153,7 @@ Status Pipeline::open() {
   log_info("reading " + config_->product_db + " and " + config_->ads_db + ", writing " + config_->sink_path +
            ", capture by " + (config_->capture_triggers ? "triggers" : "scan") + ", " + std::to_string(engine.workers) +
            " workers, days in " + config_->reporting.zone.name());
+  on_open_();
   return {};
 }
 
@@ -135,10 +161,14 @@ Status Pipeline::run() {
   ADM_TRY(open());
   bool first = true;
   while (!stop_.load()) {
+    orders_->begin_round();
+    if (!wait_while_paused()) break;
     ADM_ASSIGN(const bool done, run_epoch(first));
     if (!done) break;
     first = false;
     caught_up_.store(true);
+    const source::HeldBack& held = source_->held_back();
+    orders_->end_round(held.users == 0 && !held.everyone);
     if (options_.once) {
       // What was recorded while the epoch ran belongs to the next run.
       if (Status trimmed = source_->trim(); !trimmed.ok()) log_warning(trimmed.error().line());
@@ -153,7 +183,23 @@ Status Pipeline::run() {
   return {};
 }
 
+bool Pipeline::wait_while_paused() {
+  if (orders_->paused()) log_info("paused: changes are recorded, no epoch begins");
+  bool was = false;
+  while (!stop_.load() && orders_->paused()) {
+    was = true;
+    write_status("paused", false);
+    wait(kPollMs);
+    orders_->begin_round();
+  }
+  if (was && !stop_.load()) log_info("resumed");
+  return !stop_.load();
+}
+
 EpochRequest Pipeline::request_for(bool first) {
+  const Tunables tunables = this->tunables();
+  engine_->set_memory_limit(tunables.memory_limit_bytes);
+  source_->set_hold_torn_days_max(tunables.hold_torn_days_max_ms / 1'000);
   EpochRequest request;
   request.as_of = today();
   request.reconcile = first && options_.backfill;
@@ -222,20 +268,27 @@ void Pipeline::wait_for_work() {
   const std::int64_t idle_since = clock_->steady_micros();
   bool trimmed = false;
   const auto look = [&] {
+    if (orders_->waiting() || orders_->paused()) return true;
     if (today() != engine_->header().as_of || sink_->replaced()) return true;
     const auto changed = source_->has_changes();
     return !changed.ok() || *changed;
   };
   if (!config_->capture_triggers) {
-    const std::int64_t until = clock_->steady_micros() + config_->scan_interval_ms * 1'000;
-    while (!stop_.load() && clock_->steady_micros() < until) wait((until - clock_->steady_micros()) / 1'000 + 1);
+    const std::int64_t since = clock_->steady_micros();
+    const auto left_ms = [&] { return (since - clock_->steady_micros()) / 1'000 + tunables().scan_interval_ms; };
+    while (!stop_.load() && !orders_->waiting() && !orders_->paused() && left_ms() > 0) {
+      write_status("streaming", false);
+      wait(std::min(left_ms(), kPollMs));
+    }
     return;
   }
   while (!stop_.load()) {
     if (look()) {
       noticed_micros_ = clock_->steady_micros();
-      const std::int64_t until = noticed_micros_ + config_->commit_interval_ms * 1'000;
-      while (!stop_.load() && clock_->steady_micros() < until) wait((until - clock_->steady_micros()) / 1'000 + 1);
+      const auto left_ms = [&] {
+        return (noticed_micros_ - clock_->steady_micros()) / 1'000 + tunables().commit_interval_ms;
+      };
+      while (!stop_.load() && !orders_->waiting() && left_ms() > 0) wait(std::min(left_ms(), kPollMs));
       return;
     }
     if (!trimmed && clock_->steady_micros() - idle_since > kTrimAfterIdleMicros) {
@@ -243,6 +296,7 @@ void Pipeline::wait_for_work() {
       if (Status status = source_->trim(); !status.ok()) log_warning(status.error().line());
     }
     write_status("streaming", false);
+    beat();
     bool woken = false;
     {
       std::unique_lock lock(mutex_);
@@ -281,6 +335,7 @@ void Pipeline::note_epoch(const EpochReport& report) {
   } else if (status_.epochs == 0) {
     log_info("nothing is new since epoch " + std::to_string(report.epoch.value));
   }
+  note_held_days();
   if (report.committed || !caught_up_.load()) {
     if (const auto counts = ledger_->reject_counts(); counts.ok()) status_.rejects = *counts;
     status_.unmapped = engine_->unmapped();
@@ -298,6 +353,33 @@ void Pipeline::note_epoch(const EpochReport& report) {
   write_status("streaming", status_.epochs <= 1);
 }
 
+void Pipeline::note_held_days() {
+  const source::HeldBack& now = source_->held_back();
+  const auto held_in = [](const source::HeldBack& held, Day day) {
+    return std::any_of(held.days.begin(), held.days.end(), [&](const auto& h) { return h.day == day; });
+  };
+  for (const source::HeldDay& held : now.days) {
+    if (held_in(status_.held_back, held.day)) continue;
+    log_info(
+        "day " + format_day(held.day) +
+        " is being reloaded: its row in processed_event_days is gone; users with changed events are held back until "
+        "it is back, for at most " +
+        std::to_string(tunables().hold_torn_days_max_ms / 1'000) + " s");
+  }
+  for (const source::HeldDay& held : status_.held_back.days) {
+    const bool given_up = std::find(now.given_up.begin(), now.given_up.end(), held.day) != now.given_up.end();
+    if (given_up) {
+      log_warning(
+          "day " + format_day(held.day) +
+          " was held back for too long: what is there of it counts from now on; the pipeline never put its row in "
+          "processed_event_days back");
+    } else if (!held_in(now, held.day)) {
+      log_info("day " + format_day(held.day) + " is whole again");
+    }
+  }
+  status_.held_back = now;
+}
+
 void Pipeline::write_status(const char* phase, bool now) {
   const std::int64_t micros = clock_->steady_micros();
   if (!now && micros - status_written_micros_ < kStatusEveryMicros) return;
@@ -305,6 +387,7 @@ void Pipeline::write_status(const char* phase, bool now) {
   status_.phase = phase;
   status_.written_at_seconds = clock_->now().seconds;
   status_.resident_memory_bytes = admetrics::resident_memory_bytes();
+  status_.memory_limit_bytes = tunables().memory_limit_bytes;
   if (engine_) {
     status_.as_of = engine_->header().as_of == kNoDay ? "" : format_day(engine_->header().as_of);
     status_.position = engine_->header().position;
@@ -315,11 +398,12 @@ void Pipeline::write_status(const char* phase, bool now) {
   }
   status_.lag_seconds = noticed_micros_ == 0 ? 0 : static_cast<double>(micros - noticed_micros_) / 1e6;
   board_->publish(status_);
-  if (Status written = write_status_file(config_->state_dir, status_); !written.ok())
+  if (Status written = write_status_file(config_->state_dir, *board_->status()); !written.ok())
     log_warning(written.error().line());
 }
 
 void Pipeline::tell_progress(const EpochProgress& progress) {
+  beat();
   const std::int64_t now = clock_->steady_micros();
   if (now - progress_told_micros_ < (terminal_ ? kProgressLineEveryMicros : kProgressLogEveryMicros)) return;
   progress_told_micros_ = now;

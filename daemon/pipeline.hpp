@@ -11,6 +11,7 @@
 #include "core/engine/engine.hpp"
 #include "daemon/board.hpp"
 #include "daemon/config.hpp"
+#include "daemon/orders.hpp"
 #include "daemon/status.hpp"
 #include "sinks/sqlite/sqlite_sink.hpp"
 #include "sources/sqlite/sqlite_source.hpp"
@@ -30,10 +31,12 @@ struct RunOptions {
 
 /// Pipeline: runs epochs until it is told to stop, and alone decides what to do about errors.
 ///
-/// Threads: `run` belongs to one thread. `notify` and `stop` may be called from any.
+/// Threads: `run` belongs to one thread, the rest may be called from any.
 class Pipeline {
  public:
-  Pipeline(const Config& config, const RunOptions& options, const Clock& clock, Board& board);
+  /// `on_open` is called on the pipeline's thread once everything is opened and the state folder is ours.
+  Pipeline(const Config& config, const RunOptions& options, const Clock& clock, Board& board, Orders& orders,
+           std::function<void()> on_open);
   ~Pipeline();
 
   /// Opens everything and runs epochs: to the end of what is recorded with `once`, else until `stop`.
@@ -44,6 +47,10 @@ class Pipeline {
   void notify();
   /// Whether the first epoch is through: a backfill, where one was asked for.
   [[nodiscard]] bool caught_up() const { return caught_up_.load(); }
+  /// From now on, without a break.
+  void set_tunables(const Tunables& tunables);
+  /// Rises while the pipeline lives: while it waits, and with each step of a long epoch.
+  [[nodiscard]] std::uint64_t heartbeats() const { return heartbeats_.load(std::memory_order_relaxed); }
   /// Ends `run` soon: a long epoch is given up, which loses nothing.
   void stop();
 
@@ -52,12 +59,18 @@ class Pipeline {
   /// One epoch with its retries; false when asked to stop.
   Result<bool> run_epoch(bool first);
   [[nodiscard]] EpochRequest request_for(bool first);
-  /// Waits until `notify`, `stop` or `milliseconds` passed.
+  /// Waits until `notify`, `stop`, or `milliseconds` passed, or a while: callers look at the clock themselves.
   void wait(std::int64_t milliseconds);
   void wait_for_work();
+  /// Waits while paused; false when asked to stop.
+  bool wait_while_paused();
+  [[nodiscard]] Tunables tunables() const;
+  // A counter that nothing else is ordered by.
+  void beat() { heartbeats_.fetch_add(1, std::memory_order_relaxed); }
   bool wait_to_retry(const Error& error, int attempt);
   [[nodiscard]] Day today() const;
   void note_epoch(const EpochReport& report);
+  void note_held_days();
   void write_status(const char* phase, bool now);
   void tell_progress(const EpochProgress& progress);
 
@@ -66,6 +79,8 @@ class Pipeline {
   const RunOptions options_;
   const Clock* clock_;
   Board* board_;
+  Orders* orders_;
+  const std::function<void()> on_open_;
   const bool terminal_;  // standard error is one: progress is a line that moves
   // The pipeline's thread.
   std::unique_ptr<SqliteLedger> ledger_;
@@ -80,9 +95,11 @@ class Pipeline {
   std::int64_t retry_until_micros_ = 0;
   bool progress_line_open_ = false;
   // Any thread.
-  std::mutex mutex_;
+  mutable std::mutex mutex_;  // guards notified_ and tunables_
   std::condition_variable woken_;
   bool notified_ = false;
+  Tunables tunables_;
+  std::atomic<std::uint64_t> heartbeats_{0};
   std::atomic<bool> stop_{false};
   std::atomic<bool> caught_up_{false};
 };

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cerrno>
 #include <cstdio>
@@ -55,6 +56,23 @@ std::string to_json(const DaemonStatus& status) {
   root["rows_unchanged_total"] = status.rows_unchanged_total;
   root["failures_total"] = status.failures_total;
   root["last_error"] = status.last_error.empty() ? boost::json::value() : boost::json::value(status.last_error);
+  boost::json::array held_days;
+  for (const source::HeldDay& held : status.held_back.days) {
+    held_days.push_back({{"day", format_day(held.day)},
+                         {"since", format_timestamp({held.since_seconds, 0})},
+                         {"seconds", std::max<std::int64_t>(0, status.written_at_seconds - held.since_seconds)}});
+  }
+  root["held_back"] = {
+      {"days", std::move(held_days)}, {"users", status.held_back.users}, {"everyone", status.held_back.everyone}};
+  if (status.reload.last_at_seconds != 0) {
+    root["reload"] = {{"accepted", status.reload.last_accepted},
+                      {"at", format_timestamp({status.reload.last_at_seconds, 0})},
+                      {"text", status.reload.last_text},
+                      {"accepted_total", status.reload.accepted_total},
+                      {"refused_total", status.reload.refused_total}};
+  } else {
+    root["reload"] = nullptr;
+  }
   root["users"] = status.users;
   root["memory"] = {{"resident_bytes", status.resident_memory_bytes},
                     {"ledger_bytes", status.ledger_memory_bytes},

@@ -76,7 +76,9 @@ class Explainer {
     ADM_TRY(read_users());
     ADM_TRY(read_meta());
     make_row();
-    return compare_with_stored();
+    ADM_TRY(compare_with_stored());
+    if (out_.stored) tell_causes();
+    return {};
   }
 
  private:
@@ -303,6 +305,45 @@ class Explainer {
       person.told.rows.front().gifts.push_back({"breakdown_value", options_.value});
     }
     person.told.rows.front().gifts.push_back({"entity_id", options_.entity_id});
+  }
+
+  /// The newest event that gives something and was there when the row last changed; and whether that day made its trials
+  /// post-trial.
+  void tell_causes() {
+    std::string text = out_.computed_at;
+    if (text.size() > 10) text[10] = 'T';
+    const auto changed = parse_instant(text);
+    if (!changed) {
+      out_.causes.push_back({"not_known", "computed_at is no time"});
+      return;
+    }
+    const Day day = options_.reporting.zone.day_of(*changed);
+    if (day == out_.post_trial_on && !row_[List::kPostTrial].starts_with("[]")) {
+      out_.causes.push_back(
+          {"time_passing", "it changed on " + format_day(day) + ", the day its trials became post-trial"});
+    }
+    std::optional<Instant> newest;
+    std::string which;
+    for (const User& user : out_.users) {
+      for (const RawRow& row : user.rows) {
+        if (row.table != "mixpanel_event" || row.gifts.empty()) continue;
+        const auto time = parse_instant(row.cells[1].second);
+        if (!time || *time > *changed || (newest && *time <= *newest)) continue;
+        newest = time;
+        which = row.cells[0].second + " of " + user.distinct_id + " at " + row.cells[1].second;
+      }
+    }
+    constexpr std::int64_t kFreshSeconds = 86'400;
+    if (newest && changed->seconds - newest->seconds <= kFreshSeconds) {
+      out_.causes.push_back({"event", "the newest event before it: " + which});
+    } else if (newest) {
+      out_.causes.push_back({"not_known", "the newest event before it, " + which +
+                                              ", is older than a day: a late event, re-attribution, a value, Meta's "
+                                              "numbers, a mapping, a backfill or a repair"});
+    } else {
+      out_.causes.push_back(
+          {"not_known", "no event stands behind it: Meta's numbers, a mapping, a backfill or a repair"});
+    }
   }
 
   // ── The Meta rows ────────────────────────────────────────────────────────────────────────────────────────────────

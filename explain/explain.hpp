@@ -64,9 +64,10 @@ struct Column {
   bool equal = false;
 };
 
-/// Something that can have made the row change last, and what speaks for it.
+/// Something that can have made the row change last, and what speaks for it. The raw tables do not say when a row of theirs
+/// came, so this is what can be told from times that they do hold.
 struct Cause {
-  std::string name;  // event, late_event, re_attribution, value, meta, mapping, time_passing, backfill
+  std::string name;  // event, time_passing, not_known
   std::string evidence;
 };
 

@@ -117,7 +117,7 @@ Result<SinkState> Workspace::begin_aligned() {
 
     ADM_ASSIGN(const std::int64_t product_pending, pending(product_, "product"));
     ADM_ASSIGN(const std::int64_t ads_pending, pending(ads_, "ads"));
-    if (product_pending == 0 && ads_pending == 0) return state;
+    if (product_pending == 0 && ads_pending == 0 && !state.holding) return state;
 
     ADM_TRY(end());
     if (waited_ms >= options_.align_timeout_ms) {
@@ -126,6 +126,12 @@ Result<SinkState> Workspace::begin_aligned() {
             Errc::kBusy, "verify", options_.sink_db,
             "the source's change log ends before the position of the rows: the source was replaced or restored; "
             "run `admetricsd run --once` or try again"};
+      }
+      if (product_pending + ads_pending == 0) {
+        return Error{
+            Errc::kBusy, "verify", options_.sink_db,
+            "a day is torn (its row in processed_event_days is missing): the users whose events changed are held "
+            "back; try again when the pipeline has loaded it whole"};
       }
       return Error{Errc::kBusy, "verify", options_.sink_db,
                    "the daemon has not caught up: " + std::to_string(product_pending + ads_pending) +
@@ -142,7 +148,9 @@ Result<SinkState> Workspace::read_sink_state() {
   ADM_ASSIGN(const auto missing, missing_columns(sink_, kSinkTable, {"position", "as_of", "epoch"}));
   if (!missing.empty()) return state;
   ADM_ASSIGN(sqlite::Statement row,
-             connection_->prepare("SELECT as_of, epoch, json_valid(position) FROM " + sink_ + "." + kSinkTable));
+             connection_->prepare("SELECT as_of, epoch, json_valid(position), CASE WHEN json_valid(position) THEN "
+                                  "json_type(position, '$.holding') IS NOT NULL ELSE 0 END FROM " +
+                                  sink_ + "." + kSinkTable));
   ADM_ASSIGN(const bool found, row.step());
   if (!found) return state;
   if (row.integer(2) == 0) {
@@ -151,6 +159,7 @@ Result<SinkState> Workspace::read_sink_state() {
   state.recorded = true;
   if (const auto day = parse_day(row.text(0))) state.as_of = *day;
   if (row.type(1) == sqlite::ColumnType::kInteger) state.epoch = row.integer(1);
+  state.holding = row.integer(3) != 0;
   return state;
 }
 

@@ -41,12 +41,12 @@ std::int64_t EpochReport::rows_written() const {
 Engine::Engine(const Reporting& reporting, EngineOptions options, const Clock& clock, Source& source,
                LedgerStore& ledger, std::vector<Sink*> sinks)
     : reporting_(&reporting),
-      options_(options),
       fingerprint_(fingerprint_of(reporting)),
       clock_(&clock),
       source_(&source),
       ledger_(&ledger),
       sinks_(std::move(sinks)),
+      options_(options),
       pool_(std::clamp<std::size_t>(options.workers, 1, kWorkerCountMax)) {}
 
 Engine::~Engine() = default;
@@ -149,8 +149,10 @@ Result<EpochReport> Engine::run_epoch(const EpochRequest& request) {
   tell(request.on_progress, "read");
   const bool first = header_.epoch.value == 0;
   const bool settings_changed = !first && header_.fingerprint != fingerprint_;
-  ADM_ASSIGN(EpochInput input,
-             source_->begin_epoch(first ? "" : header_.position, request.reconcile || first || settings_changed));
+  const Reconcile reconcile = first || settings_changed ? Reconcile::kMust
+                              : request.reconcile       ? Reconcile::kWanted
+                                                        : Reconcile::kIfNeeded;
+  ADM_ASSIGN(EpochInput input, source_->begin_epoch(first ? "" : header_.position, reconcile));
   report.records = input.records;
   report.reconciled = input.reconcile;
   report.reason = settings_changed ? "the reporting settings changed" : input.reconcile_reason;

@@ -83,6 +83,9 @@ class Engine {
   /// Takes everything that the source has recorded, and commits it. Nothing dirty: commits nothing.
   Result<EpochReport> run_epoch(const EpochRequest& request);
 
+  /// From the next epoch on; 0: none.
+  void set_memory_limit(std::int64_t bytes) { options_.memory_limit_bytes = bytes; }
+
   [[nodiscard]] const LedgerHeader& header() const { return header_; }
   [[nodiscard]] std::vector<UnmappedValue> unmapped() const;
   [[nodiscard]] std::size_t user_count() const;
@@ -106,13 +109,13 @@ class Engine {
 
   // Fixed after construction.
   const Reporting* reporting_;
-  const EngineOptions options_;
   const std::string fingerprint_;
   const Clock* clock_;
   Source* source_;
   LedgerStore* ledger_;
   const std::vector<Sink*> sinks_;
   // The calling thread's, but shared with the workers while they run.
+  EngineOptions options_;
   WorkerPool pool_;
   std::unique_ptr<State> state_;  // none: not loaded
   std::unique_ptr<MetaLedger> meta_;

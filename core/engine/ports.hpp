@@ -60,13 +60,20 @@ struct EpochInput {
   std::int64_t users_estimate = 0;  // about how many users there are; bounds the memory of a full scan
 };
 
+/// Whether an epoch shall read everything.
+enum class Reconcile : std::uint8_t {
+  kIfNeeded,  // only where the source cannot tell what changed
+  kWanted,    // a wish: what the source holds back may follow later
+  kMust,      // what was computed before is worth nothing
+};
+
 /// The raw tables. Threads: the pipeline's thread, but readers as `FactReader` says.
 class Source {
  public:
   virtual ~Source() = default;
 
   /// Opens one consistent snapshot and says what changed since `position` ("" = never seen anything).
-  virtual Result<EpochInput> begin_epoch(const std::string& position, bool reconcile) = 0;
+  virtual Result<EpochInput> begin_epoch(const std::string& position, Reconcile reconcile) = 0;
   /// Reader 0 always exists while an epoch's snapshot is open; further ones fail with kUnsupported where the file
   /// does not allow several readers at one snapshot.
   virtual Result<FactReader*> reader(std::size_t index) = 0;

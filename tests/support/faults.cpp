@@ -13,7 +13,7 @@ Status Faults::pass(std::string_view moment) {
   return act();
 }
 
-Result<EpochInput> FaultySource::begin_epoch(const std::string& position, bool reconcile) {
+Result<EpochInput> FaultySource::begin_epoch(const std::string& position, Reconcile reconcile) {
   auto input = inner_->begin_epoch(position, reconcile);
   if (input.ok()) ADM_TRY(faults_->pass(kSnapshotTaken));
   return input;
