@@ -272,7 +272,6 @@ Status copy_stored(Workspace& workspace, const VerifyOptions& options, const Tab
   if (!missing.empty() && missing.size() == columns.size()) {
     // No such table: it holds no row.
     ADM_TRY(workspace.run("CREATE TABLE " + plain_copy + "(" + joined(columns) + ")"));
-    ADM_TRY(workspace.run("CREATE INDEX " + plain_copy + "_key ON " + plain_copy + "(" + keys_of(table) + ")"));
     return {};
   }
   ADM_ASSIGN(const auto mirrors, mirrors_in(workspace, workspace.sink(), std::string(table.name), table));
@@ -289,7 +288,6 @@ Status copy_stored(Workspace& workspace, const VerifyOptions& options, const Tab
     values += ", CASE WHEN " + std::string(mirror.name) + " IS " + std::string(mirror.of) + " THEN 1 ELSE " +
               std::string(mirror.name) + " END";
   }
-  const std::string keys = keys_of(table);
   const std::string& copy = plain_copy;
   // Columns without a type keep each value as it is.
   ADM_TRY(workspace.run("CREATE TABLE " + copy + "(" + names + ")"));
@@ -297,7 +295,13 @@ Status copy_stored(Workspace& workspace, const VerifyOptions& options, const Tab
   const std::string scope = table.mapping ? "" : scope_by_text(options, "entity_type", "entity_id", "date");
   ADM_TRY(workspace.run("INSERT INTO " + copy + " SELECT " + values + " FROM " + workspace.sink() + "." +
                         std::string(table.name) + " WHERE true" + scope));
-  ADM_TRY(workspace.run("CREATE INDEX " + copy + "_key ON " + copy + "(" + keys + ")"));
+  return {};
+}
+
+Status sort_stored(Workspace& workspace, const VerifyOptions& options, const Table& table) {
+  const std::string copy = copy_of(table);
+  if (options.progress) options.progress({"sorting " + std::string(table.name), 0, 0});
+  ADM_TRY(workspace.run("CREATE INDEX " + copy + "_key ON " + copy + "(" + keys_of(table) + ")"));
   return {};
 }
 

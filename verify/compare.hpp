@@ -13,6 +13,9 @@ namespace admetrics::verification {
 /// compute. Inside the read transaction.
 Status copy_stored(Workspace& workspace, const VerifyOptions& options, const Table& table);
 
+/// Puts them in the order of their keys. After the read transaction: nobody has to wait for it.
+Status sort_stored(Workspace& workspace, const VerifyOptions& options, const Table& table);
+
 /// Looks on while two tables are walked over. Row by row, in key order.
 class RowObserver {
  public:

@@ -128,6 +128,7 @@ Result<PlanReport> plan_backfill(const VerifyOptions& given) {
   for (const Table& table : verification::tables()) {
     VerifyReport ignored;
     Counter counter(table, report);
+    ADM_TRY(verification::sort_stored(*workspace, options, table));
     ADM_TRY(verification::compare_table(*workspace, options, table, ignored, &counter));
   }
   for (PlanReport::Level& level : report.levels) {

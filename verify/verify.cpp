@@ -77,6 +77,7 @@ Result<VerifyReport> verify(const VerifyOptions& options) {
 
   for (const Table& table : verification::tables()) {
     if (table.mapping && is_partial(options)) continue;
+    ADM_TRY(verification::sort_stored(*workspace, options, table));
     ADM_TRY(verification::compare_table(*workspace, options, table, report));
   }
   ADM_ASSIGN(report.rejects, verification::count_rejects(*workspace));
