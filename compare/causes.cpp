@@ -5,7 +5,12 @@
 namespace admetrics::comparison {
 namespace {
 
-// `side` is 0 here, 1 there. A row's `place` is 0 for both sides, 1 for here only, 2 for there only.
+// A row's `place`.
+constexpr std::int64_t kBothSides = 0;
+constexpr std::int64_t kOnlyHere = 1;
+constexpr std::int64_t kOnlyThere = 2;
+
+// `side` is 0 here, 1 there.
 constexpr const char* kTables = R"sql(
   CREATE TABLE diff_row(main INTEGER, type TEXT, id TEXT, date TEXT, rest TEXT, topics INTEGER, tiny INTEGER, place INTEGER,
                         cause TEXT);
@@ -82,7 +87,7 @@ Result<Causes> Causes::create(sqlite::Connection& connection) {
   return causes;
 }
 
-Status Causes::row(bool main, const std::vector<std::string>& key, unsigned topics, bool tiny) {
+Status Causes::put_row(bool main, const std::vector<std::string>& key, unsigned topics, bool tiny, std::int64_t place) {
   std::string rest;
   for (std::size_t i = 3; i < key.size(); ++i) rest += (i == 3 ? "" : "=") + key[i];
   put_row_.bind(1, static_cast<std::int64_t>(main));
@@ -90,20 +95,16 @@ Status Causes::row(bool main, const std::vector<std::string>& key, unsigned topi
   put_row_.bind(5, std::string_view(rest));
   put_row_.bind(6, static_cast<std::int64_t>(topics));
   put_row_.bind(7, static_cast<std::int64_t>(tiny));
-  put_row_.bind(8, std::int64_t{0});
+  put_row_.bind(8, place);
   return put_row_.run();
 }
 
+Status Causes::row(bool main, const std::vector<std::string>& key, unsigned topics, bool tiny) {
+  return put_row(main, key, topics, tiny, kBothSides);
+}
+
 Status Causes::lone_row(bool main, const std::vector<std::string>& key, bool here) {
-  put_row_.bind(8, static_cast<std::int64_t>(here ? 1 : 2));
-  std::string rest;
-  for (std::size_t i = 3; i < key.size(); ++i) rest += (i == 3 ? "" : "=") + key[i];
-  put_row_.bind(1, static_cast<std::int64_t>(main));
-  for (std::size_t i = 0; i < 3; ++i) put_row_.bind(static_cast<int>(i) + 2, std::string_view(key[i]));
-  put_row_.bind(5, std::string_view(rest));
-  put_row_.bind(6, std::int64_t{0});
-  put_row_.bind(7, std::int64_t{0});
-  return put_row_.run();
+  return put_row(main, key, 0, false, here ? kOnlyHere : kOnlyThere);
 }
 
 Status Causes::member(bool purchase, const std::vector<std::string>& key, const std::string& user, bool here) {
@@ -152,8 +153,8 @@ Result<std::vector<Cause>> Causes::explain(const std::vector<std::string>& here_
       "d.id = r.id AND d.date = r.date GROUP BY d.cause ORDER BY count(*) DESC, d.cause LIMIT 1), CASE WHEN place = 1 "
       "THEN 'row_only_here' WHEN place = 2 THEN 'row_only_there' WHEN tiny THEN 'rounding' WHEN " +
       has(Topic::kMeta) + " THEN 'meta' WHEN " + has(Topic::kLifecycle) + " THEN 'lifecycle' WHEN " +
-      has(Topic::kRevenue) + " THEN 'revenue' WHEN " + has(Topic::kEstimate) + " THEN 'estimate' WHEN " +
-      has(Topic::kMembers) + " THEN 'formula' ELSE 'formula' END) WHERE main"));
+      has(Topic::kRevenue) + " THEN 'revenue' WHEN " + has(Topic::kEstimate) +
+      " THEN 'estimate' ELSE 'formula' END) WHERE main"));
   ADM_TRY(connection_->execute(
       "UPDATE main.diff_row AS r SET cause = CASE WHEN EXISTS (SELECT 1 FROM main.diff_row m WHERE m.main AND m.type = "
       "r.type AND m.id = r.id AND m.date = r.date AND m.cause <> 'rounding') THEN 'as_main_row' WHEN tiny THEN "

@@ -15,7 +15,7 @@ Topic topic_of(const std::string& column);
 /// Gathers the rows that differ, and then says why. In a scratch database, so that memory stays bounded.
 class Causes {
  public:
-  /// `schema`: the scratch database's name on the connection.
+  /// Makes its tables in the connection's main database.
   static Result<Causes> create(sqlite::Connection& connection);
 
   /// A row of both sides that differs. `topics`: a bit for each topic with a difference; `tiny`: all are within rounding.
@@ -30,6 +30,7 @@ class Causes {
                                      const std::vector<std::string>& there_lists);
 
  private:
+  Status put_row(bool main, const std::vector<std::string>& key, unsigned topics, bool tiny, std::int64_t place);
   explicit Causes(sqlite::Connection& connection) : connection_(&connection) {}
   sqlite::Connection* connection_;
   sqlite::Statement put_row_;

@@ -1,7 +1,6 @@
 #include "daemon/commands.hpp"
 
 #include <signal.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
