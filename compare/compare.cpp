@@ -182,11 +182,18 @@ class TableWalk {
   }
 
   Result<Statement> select(const std::string& schema) {
+    // As they stand the keys come in an index's order; made into texts they have to be sorted, rows and all.
+    std::string odd;
+    for (const std::string& key : keys_) odd += (odd.empty() ? "typeof(" : " OR typeof(") + key + ") <> 'text'";
+    ADM_ASSIGN(const std::int64_t oddities,
+               connection_.query_integer("SELECT EXISTS (SELECT 1 FROM " + schema + "." + table_.name + " WHERE " +
+                                         odd + " OR length(date) <> 10)"));
     std::string columns;
     for (const std::string& key : keys_) {
-      const std::string text = "CAST(" + key + " AS TEXT)";
+      const std::string text = oddities == 0 ? key : "CAST(" + key + " AS TEXT)";
       // A day may have a time of day behind it.
-      columns += (columns.empty() ? "" : ", ") + (key == "date" ? "substr(" + text + ", 1, 10)" : text);
+      columns +=
+          (columns.empty() ? "" : ", ") + (key == "date" && oddities != 0 ? "substr(" + text + ", 1, 10)" : text);
     }
     for (const Spec& spec : specs_) {
       const std::string& name = schema == "here" ? spec.name : spec.name_there;
@@ -198,7 +205,8 @@ class TableWalk {
       scope += " AND substr(CAST(date AS TEXT), 1, 10) <= " + sqlite::quote_text(format_day(*options_.until));
     }
     std::string order;
-    for (std::size_t i = 1; i <= keys_.size(); ++i) order += (i == 1 ? " ORDER BY " : ", ") + std::to_string(i);
+    for (std::size_t i = 1; i <= keys_.size(); ++i)
+      order += (i == 1 ? " ORDER BY " : ", ") + std::to_string(i) + " COLLATE BINARY";
     return connection_.prepare("SELECT " + columns + " FROM " + schema + "." + table_.name + scope + order);
   }
 
