@@ -35,7 +35,6 @@ class Application {
   Application(Config config, const RunOptions& options)
       : config_(std::make_unique<Config>(std::move(config))),
         options_(options),
-        control_(orders_, board_),
         signals_(io_, SIGTERM, SIGINT, SIGHUP),
         tick_(io_) {}
 
@@ -88,8 +87,9 @@ class Application {
   /// The pipeline holds the state folder and has opened what it needs.
   void on_open() {
     if (!pipeline_) return;
+    control_ = std::make_unique<Control>(orders_, board_, *pipeline_->backfill());
     auto server = ControlServer::start(io_, config_->control_socket(), [this](const std::string& line, auto reply) {
-      control_.handle(line, std::move(reply));
+      control_->handle(line, std::move(reply));
     });
     if (server) {
       control_server_ = std::move(server).value();
@@ -205,11 +205,11 @@ class Application {
   const SystemClock clock_;
   Board board_;
   Orders orders_;
-  const Control control_;
   boost::asio::io_context io_;
   boost::asio::signal_set signals_;  // one that comes between two pipelines waits for the second
   boost::asio::steady_timer tick_;
   std::unique_ptr<Pipeline> pipeline_;
+  std::unique_ptr<Control> control_;
   std::unique_ptr<ControlServer> control_server_;
   std::unique_ptr<source::FileWatcher> watcher_;
   std::unique_ptr<Config> next_;  // the pipeline shall begin again under this

@@ -22,6 +22,7 @@
 #include "daemon/application.hpp"
 #include "daemon/config.hpp"
 #include "daemon/console.hpp"
+#include "daemon/control_server.hpp"
 #include "daemon/exit_codes.hpp"
 #include "daemon/system_clock.hpp"
 #include "demo/demo.hpp"
@@ -79,6 +80,12 @@ void print_status(const boost::json::object& status, bool alive) {
     }
     line("held days", days);
     line("held users", held->at("everyone").as_bool() ? "everyone" : text_of(held->at("users")));
+  }
+  if (const auto* backfill = status.if_contains("backfill"); backfill != nullptr && backfill->is_object()) {
+    std::string text = text_of(backfill->at("state")) + ", " + text_of(backfill->at("items_done")) + " of " +
+                       text_of(backfill->at("items_total"));
+    if (!backfill->at("seconds_left").is_null()) text += ", about " + text_of(backfill->at("seconds_left")) + " s left";
+    line("backfill", text);
   }
   for (const char* group : {"last_epoch", "memory", "totals"}) {
     const auto* found = status.if_contains(group);
@@ -206,17 +213,27 @@ int demo_command(const DemoArguments& arguments) {
 int status_command(const std::string& file, bool json) {
   const auto config = load_config(file);
   if (!config) return exit_code::kConfig;
+  // The daemon itself, or what it last wrote down: it may have ended, or hang.
+  constexpr std::int64_t kTimeoutMs = 2'000;
   const std::string path = config->state_dir + "/status.json";
-  std::ifstream in(path);
-  if (!in)
-    return fail({Errc::kNotFound, "read the daemon's status", path, "no daemon has run with this configuration"});
-  std::stringstream text;
-  text << in.rdbuf();
   boost::json::error_code error;
-  boost::json::value parsed = boost::json::parse(text.str(), error);
-  if (error || !parsed.is_object())
-    return fail({Errc::kCorrupt, "read the daemon's status", path, "it is not a status document"});
-  boost::json::object& status = parsed.as_object();
+  boost::json::object status;
+  const auto answer = ask_control(config->control_socket(), R"({"command":"status"})", kTimeoutMs);
+  const boost::json::value said = answer ? boost::json::parse(*answer, error) : boost::json::value();
+  if (const auto* object = said.if_object();
+      object != nullptr && object->contains("status") && object->at("status").is_object()) {
+    status = object->at("status").get_object();
+  } else {
+    std::ifstream in(path);
+    if (!in)
+      return fail({Errc::kNotFound, "read the daemon's status", path, "no daemon has run with this configuration"});
+    std::stringstream text;
+    text << in.rdbuf();
+    boost::json::value parsed = boost::json::parse(text.str(), error);
+    if (error || !parsed.is_object())
+      return fail({Errc::kCorrupt, "read the daemon's status", path, "it is not a status document"});
+    status = std::move(parsed.get_object());
+  }
   try {
     const bool alive = FolderLock::held(config->state_dir);
     status["running"] = alive;

@@ -243,7 +243,9 @@ void take_table(const toml::table& table, const std::string& prefix, Config& con
 }
 
 std::string absolute_path(const std::string& path, const std::filesystem::path& folder) {
-  return (folder / path).lexically_normal().string();
+  std::string absolute = (folder / path).lexically_normal().string();
+  if (absolute.size() > 1 && absolute.ends_with('/')) absolute.pop_back();
+  return absolute;
 }
 
 }  // namespace

@@ -14,13 +14,15 @@ namespace admetrics {
 /// Threads: `handle` on the socket's; the reply comes from there or from the pipeline's.
 class Control {
  public:
-  Control(Orders& orders, const Board& board) : orders_(&orders), board_(&board) {}
+  Control(Orders& orders, const Board& board, backfill::Backfill& backfill)
+      : orders_(&orders), board_(&board), backfill_(&backfill) {}
 
-  void handle(const std::string& line, std::function<void(std::string)> reply) const;
+  void handle(const std::string& line, std::function<void(std::string)> reply);
 
  private:
   Orders* orders_;
   const Board* board_;
+  backfill::Backfill* backfill_;
 };
 
 }  // namespace admetrics

@@ -40,9 +40,10 @@ int main(int argc, char** argv) {
       "  admetricsd run --config FILE --backfill --since 2025-07-01 --until 2025-07-31\n");
   add_config(*run, config);
   run->add_flag("--once", run_options.once, "catch up with everything recorded so far, commit, exit");
-  CLI::Option* backfill =
-      run->add_flag("--backfill", run_options.backfill,
-                    "reconcile with everything in the raw tables, and every stored row; then go on");
+  CLI::Option* backfill = run->add_flag(
+      "--backfill", run_options.backfill,
+      "reconcile with everything in the raw tables, and every stored row, newest day first; streaming goes "
+      "on meanwhile");
   add_day(*run, "--since", run_options.since, "with --backfill: compare stored rows from this day on");
   add_day(*run, "--until", run_options.until, "with --backfill: compare stored rows up to this day");
   run->get_option("--since")->needs(backfill);
@@ -132,6 +133,34 @@ int main(int argc, char** argv) {
       add_order("drain",
                 "Like sync, then pause: everything that was recorded is visible, and nothing more is written."),
   };
+
+  BackfillArguments backfill_arguments;
+  CLI::App* backfill_order = app.add_subcommand(
+      "backfill",
+      "Lets the running daemon read everything again beside streaming, newest day first, and correct what differs.\n"
+      "It goes on after a restart. `status` shows how it goes.\n\nExamples:\n"
+      "  admetricsd backfill --config FILE --wait\n"
+      "  admetricsd backfill --config FILE --since 2025-07-01 --until 2025-07-31 --rate 500\n"
+      "  admetricsd backfill --config FILE --entity-type campaign --entity-id 123\n"
+      "  admetricsd backfill --config FILE --pause");
+  add_config(*backfill_order, backfill_arguments.config);
+  add_day(*backfill_order, "--since", backfill_arguments.since, "rows from this day on");
+  add_day(*backfill_order, "--until", backfill_arguments.until, "rows up to this day");
+  backfill_order->add_option("--entity-type", backfill_arguments.entity_type, "with --entity-id: this entity only")
+      ->check(CLI::IsMember({"campaign", "adset", "ad"}));
+  backfill_order->add_option("--entity-id", backfill_arguments.entity_id, "the entity's id")->type_name("ID");
+  backfill_order->get_option("--entity-type")->needs(backfill_order->get_option("--entity-id"));
+  backfill_order->get_option("--entity-id")->needs(backfill_order->get_option("--entity-type"));
+  backfill_order->add_option("--rate", backfill_arguments.keys_per_second, "at most so many keys a second; 0: no limit")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  backfill_order->add_flag("--wait", backfill_arguments.wait, "show the progress and end with it");
+  const std::array<std::pair<const char*, const char*>, 3> backfill_orders{
+      {{"--pause", "backfill_pause"}, {"--resume", "backfill_resume"}, {"--cancel", "backfill_cancel"}}};
+  for (const auto& [flag, order] : backfill_orders) {
+    backfill_order->add_flag_callback(
+        flag, [&backfill_arguments, order = order] { backfill_arguments.order = order; }, "the backfill that runs");
+  }
   CLI::App* rejects = app.add_subcommand("rejects", "The source rows that do not count, and why.");
   add_config(*rejects, config);
   rejects->add_flag("--json", json, "print JSON");
@@ -165,6 +194,7 @@ int main(int argc, char** argv) {
   if (verify->parsed()) return verify_command(verify_arguments);
   if (demo->parsed()) return demo_command(demo_arguments);
   if (status->parsed()) return status_command(config, json);
+  if (backfill_order->parsed()) return backfill_command(backfill_arguments);
   for (const CLI::App* order : orders) {
     if (!order->parsed()) continue;
     return control_command(config, order->get_name(), static_cast<std::int64_t>(timeout_seconds * 1'000));

@@ -24,6 +24,7 @@ constexpr std::int64_t kProgressLineEveryMicros = 200'000;
 constexpr std::int64_t kRetryFirstMs = 50;
 constexpr std::int64_t kRetryLastMs = 10'000;
 constexpr std::int64_t kOnceRetryMicros = 60'000'000;  // `run --once` waits this long for a lock, then says so
+constexpr std::int64_t kBackfillShareItems = 256;      // some milliseconds, so that what streams hardly waits
 constexpr std::int64_t kLargeEpochCells = 100'000;     // gives its memory back when it is done
 
 /// Whether waiting may mend it.
@@ -133,6 +134,7 @@ Status Pipeline::open() {
   source.ads_db = config_->ads_db;
   source.triggers = config_->capture_triggers;
   source.stop = &stop_;
+  source.rows_read = &rows_read_;
   source.hold_torn_days_max_seconds = tunables().hold_torn_days_max_ms / 1'000;
   source.clock = clock_;
   source_ = std::make_unique<source::SqliteSource>(source);
@@ -144,6 +146,10 @@ Status Pipeline::open() {
   engine.memory_limit_bytes = tunables().memory_limit_bytes;
   engine_ = std::make_unique<Engine>(config_->reporting, engine, *clock_, *source_, *ledger_,
                                      std::vector<Sink*>{sink_.get()});
+  backfill_ = std::make_unique<backfill::Backfill>(
+      config_->state_dir, backfill::Places{config_->product_db, config_->ads_db, ledger_->path(), config_->sink_path},
+      *clock_, [this] { notify(); });
+  if (Status resumed = backfill_->resume_after_restart(); !resumed.ok()) log_warning(resumed.error().line());
   if (sqlite::library_has_wal_reset_race()) {
     log_warning(
         std::string("SQLite ") + sqlite::library_version() +
@@ -153,6 +159,7 @@ Status Pipeline::open() {
   log_info("reading " + config_->product_db + " and " + config_->ads_db + ", writing " + config_->sink_path +
            ", capture by " + (config_->capture_triggers ? "triggers" : "scan") + ", " + std::to_string(engine.workers) +
            " workers, days in " + config_->reporting.zone.name());
+  write_status("catching_up", true);
   on_open_();
   return {};
 }
@@ -202,10 +209,12 @@ EpochRequest Pipeline::request_for(bool first) {
   source_->set_hold_torn_days_max(tunables.hold_torn_days_max_ms / 1'000);
   EpochRequest request;
   request.as_of = today();
-  request.reconcile = first && options_.backfill;
-  request.audit = first && options_.backfill;
+  // With nobody to keep waiting, everything in one epoch is quicker than share by share.
+  request.reconcile = first && options_.backfill && options_.once;
+  request.audit = request.reconcile;
   request.audit_since = options_.since;
   request.audit_until = options_.until;
+  if (!first && !options_.once) take_backfill_share(request);
   request.stop = &stop_;
   request.on_progress = [this](const EpochProgress& progress) { tell_progress(progress); };
   request.retry_sink = [this](const std::string& sink, const Error& error, int attempt) {
@@ -245,7 +254,12 @@ Result<bool> Pipeline::run_epoch(bool first) {
       progress_line_open_ = false;
     }
     if (report) {
+      if (share_.items > 0) {
+        if (Status taken = backfill_->taken(share_); !taken.ok()) log_warning(taken.error().line());
+        share_ = {};
+      }
       note_epoch(*report);
+      if (first && options_.backfill && !options_.once) begin_backfill(*report);
       return true;
     }
     const Error& error = report.error();
@@ -267,23 +281,18 @@ void Pipeline::wait_for_work() {
   std::size_t looks = 0;
   const std::int64_t idle_since = clock_->steady_micros();
   bool trimmed = false;
-  const auto look = [&] {
-    if (orders_->waiting() || orders_->paused()) return true;
-    if (today() != engine_->header().as_of || sink_->replaced()) return true;
-    const auto changed = source_->has_changes();
-    return !changed.ok() || *changed;
-  };
   if (!config_->capture_triggers) {
     const std::int64_t since = clock_->steady_micros();
     const auto left_ms = [&] { return (since - clock_->steady_micros()) / 1'000 + tunables().scan_interval_ms; };
-    while (!stop_.load() && !orders_->waiting() && !orders_->paused() && left_ms() > 0) {
+    while (!stop_.load() && !orders_->waiting() && !orders_->paused() && !backfill_->ready() && left_ms() > 0) {
       write_status("streaming", false);
       wait(std::min(left_ms(), kPollMs));
     }
     return;
   }
   while (!stop_.load()) {
-    if (look()) {
+    if (orders_->waiting() || orders_->paused()) return;
+    if (source_changed()) {
       noticed_micros_ = clock_->steady_micros();
       const auto left_ms = [&] {
         return (noticed_micros_ - clock_->steady_micros()) / 1'000 + tunables().commit_interval_ms;
@@ -291,6 +300,7 @@ void Pipeline::wait_for_work() {
       while (!stop_.load() && !orders_->waiting() && left_ms() > 0) wait(std::min(left_ms(), kPollMs));
       return;
     }
+    if (backfill_->ready()) return;
     if (!trimmed && clock_->steady_micros() - idle_since > kTrimAfterIdleMicros) {
       trimmed = true;
       if (Status status = source_->trim(); !status.ok()) log_warning(status.error().line());
@@ -298,9 +308,11 @@ void Pipeline::wait_for_work() {
     write_status("streaming", false);
     beat();
     bool woken = false;
+    const std::int64_t share_at_micros = backfill_->ready_at_micros();
     {
       std::unique_lock lock(mutex_);
-      const std::int64_t pause_micros = looks < kLookAgainMicros.size() ? kLookAgainMicros[looks] : kPollMs * 1'000;
+      std::int64_t pause_micros = looks < kLookAgainMicros.size() ? kLookAgainMicros[looks] : kPollMs * 1'000;
+      pause_micros = std::min(pause_micros, std::max<std::int64_t>(0, share_at_micros - clock_->steady_micros()));
       woken = woken_.wait_for(lock, std::chrono::microseconds(pause_micros), [&] { return notified_ || stop_.load(); });
       notified_ = false;
     }
@@ -353,6 +365,40 @@ void Pipeline::note_epoch(const EpochReport& report) {
   write_status("streaming", status_.epochs <= 1);
 }
 
+bool Pipeline::source_changed() {
+  if (today() != engine_->header().as_of || sink_->replaced()) return true;
+  const auto changed = source_->has_changes();
+  return !changed.ok() || *changed;
+}
+
+void Pipeline::begin_backfill(const EpochReport& first_epoch) {
+  // A ledger that begins has just read and written everything.
+  if (first_epoch.epoch.value <= 1 && first_epoch.reconciled) return;
+  backfill::Request request;
+  request.since = options_.since;
+  request.until = options_.until;
+  const Status started = backfill_->start(request);
+  log_info(started.ok() ? "backfill: planning" : "backfill: the one that was left open goes on");
+}
+
+void Pipeline::take_backfill_share(EpochRequest& request) {
+  share_ = {};
+  if (!backfill_->ready()) return;
+  auto share = backfill_->share(kBackfillShareItems);
+  const backfill::Progress progress = backfill_->progress();
+  if (!share) {
+    log_warning("backfill: " + share.error().line());
+  } else if (progress.state == backfill::Progress::State::kDone) {
+    log_info("backfill: done, " + std::to_string(progress.items_done) + " keys and rows looked at in " +
+             std::to_string(progress.ended_at_seconds - progress.started_at_seconds) + " s");
+  } else {
+    share_ = std::move(share).value();
+    request.users = share_.users;
+    request.ad_days = share_.ad_days;
+    request.rows = share_.rows;
+  }
+}
+
 void Pipeline::note_held_days() {
   const source::HeldBack& now = source_->held_back();
   const auto held_in = [](const source::HeldBack& held, Day day) {
@@ -397,6 +443,7 @@ void Pipeline::write_status(const char* phase, bool now) {
     status_.lag_records = pending.ok() ? *pending : 0;
   }
   status_.lag_seconds = noticed_micros_ == 0 ? 0 : static_cast<double>(micros - noticed_micros_) / 1e6;
+  if (backfill_) status_.backfill = backfill_->progress();
   board_->publish(status_);
   if (Status written = write_status_file(config_->state_dir, *board_->status()); !written.ok())
     log_warning(written.error().line());

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 
+#include "backfill/backfill.hpp"
 #include "core/base/clock.hpp"
 #include "core/engine/engine.hpp"
 #include "daemon/board.hpp"
@@ -50,7 +51,11 @@ class Pipeline {
   /// From now on, without a break.
   void set_tunables(const Tunables& tunables);
   /// Rises while the pipeline lives: while it waits, and with each step of a long epoch.
-  [[nodiscard]] std::uint64_t heartbeats() const { return heartbeats_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t heartbeats() const {
+    return heartbeats_.load(std::memory_order_relaxed) + rows_read_.load(std::memory_order_relaxed);
+  }
+  /// Exists from `on_open` on.
+  [[nodiscard]] backfill::Backfill* backfill() const { return backfill_.get(); }
   /// Ends `run` soon: a long epoch is given up, which loses nothing.
   void stop();
 
@@ -58,6 +63,8 @@ class Pipeline {
   Status open();
   /// One epoch with its retries; false when asked to stop.
   Result<bool> run_epoch(bool first);
+  /// Whether the source has something new, as far as can be seen cheaply.
+  bool source_changed();
   [[nodiscard]] EpochRequest request_for(bool first);
   /// Waits until `notify`, `stop`, or `milliseconds` passed, or a while: callers look at the clock themselves.
   void wait(std::int64_t milliseconds);
@@ -71,6 +78,8 @@ class Pipeline {
   [[nodiscard]] Day today() const;
   void note_epoch(const EpochReport& report);
   void note_held_days();
+  void begin_backfill(const EpochReport& first_epoch);
+  void take_backfill_share(EpochRequest& request);
   void write_status(const char* phase, bool now);
   void tell_progress(const EpochProgress& progress);
 
@@ -87,6 +96,8 @@ class Pipeline {
   std::unique_ptr<source::SqliteSource> source_;
   std::unique_ptr<sink::SqliteSink> sink_;
   std::unique_ptr<Engine> engine_;
+  std::unique_ptr<backfill::Backfill> backfill_;
+  backfill::Share share_;  // of the epoch that runs
   DaemonStatus status_;
   std::int64_t status_written_micros_ = 0;
   std::int64_t progress_told_micros_ = 0;
@@ -100,6 +111,7 @@ class Pipeline {
   bool notified_ = false;
   Tunables tunables_;
   std::atomic<std::uint64_t> heartbeats_{0};
+  std::atomic<std::uint64_t> rows_read_{0};
   std::atomic<bool> stop_{false};
   std::atomic<bool> caught_up_{false};
 };

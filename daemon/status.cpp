@@ -64,6 +64,31 @@ std::string to_json(const DaemonStatus& status) {
   }
   root["held_back"] = {
       {"days", std::move(held_days)}, {"users", status.held_back.users}, {"everyone", status.held_back.everyone}};
+  const backfill::Progress& backfill = status.backfill;
+  if (backfill.state != backfill::Progress::State::kNone) {
+    const auto optional_day = [](const std::optional<Day>& day) {
+      return day ? boost::json::value(format_day(*day)) : boost::json::value();
+    };
+    root["backfill"] = {
+        {"state", name_of(backfill.state)},
+        {"since", optional_day(backfill.request.since)},
+        {"until", optional_day(backfill.request.until)},
+        {"entity_type",
+         backfill.request.level ? boost::json::value(name_of(*backfill.request.level)) : boost::json::value()},
+        {"entity_id", backfill.request.level ? boost::json::value(backfill.request.entity_id) : boost::json::value()},
+        {"keys_per_second_max", backfill.request.keys_per_second},
+        {"started_at", format_timestamp({backfill.started_at_seconds, 0})},
+        {"ended_at", backfill.ended_at_seconds == 0
+                         ? boost::json::value()
+                         : boost::json::value(format_timestamp({backfill.ended_at_seconds, 0}))},
+        {"items_done", backfill.items_done},
+        {"items_total", backfill.items_total},
+        {"day", backfill.day},
+        {"seconds_left", backfill.seconds_left < 0 ? boost::json::value() : boost::json::value(backfill.seconds_left)},
+        {"error", backfill.error}};
+  } else {
+    root["backfill"] = nullptr;
+  }
   if (status.reload.last_at_seconds != 0) {
     root["reload"] = {{"accepted", status.reload.last_accepted},
                       {"at", format_timestamp({status.reload.last_at_seconds, 0})},

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "backfill/backfill.hpp"
 #include "core/engine/engine.hpp"
 #include "sources/sqlite/sqlite_source.hpp"
 #include "state/ledger_store.hpp"
@@ -39,6 +40,7 @@ struct DaemonStatus {
   std::int64_t failures_total = 0;
   std::string last_error;
   source::HeldBack held_back;
+  backfill::Progress backfill;
   ReloadOutcome reload;
   std::int64_t users = 0;
   std::int64_t ledger_memory_bytes = 0;

@@ -149,10 +149,13 @@ Result<EpochReport> Engine::run_epoch(const EpochRequest& request) {
   tell(request.on_progress, "read");
   const bool first = header_.epoch.value == 0;
   const bool settings_changed = !first && header_.fingerprint != fingerprint_;
-  const Reconcile reconcile = first || settings_changed ? Reconcile::kMust
-                              : request.reconcile       ? Reconcile::kWanted
-                                                        : Reconcile::kIfNeeded;
-  ADM_ASSIGN(EpochInput input, source_->begin_epoch(first ? "" : header_.position, reconcile));
+  EpochWish wish;
+  wish.reconcile = first || settings_changed ? Reconcile::kMust
+                   : request.reconcile       ? Reconcile::kWanted
+                                             : Reconcile::kIfNeeded;
+  wish.users = request.users;
+  wish.ad_days = request.ad_days;
+  ADM_ASSIGN(EpochInput input, source_->begin_epoch(first ? "" : header_.position, wish));
   report.records = input.records;
   report.reconciled = input.reconcile;
   report.reason = settings_changed ? "the reporting settings changed" : input.reconcile_reason;
@@ -167,7 +170,8 @@ Result<EpochReport> Engine::run_epoch(const EpochRequest& request) {
   if (header_.as_of != kNoDay && header_.as_of != request.as_of) mark_days_turned(header_.as_of, request.as_of);
   report.audited = request.audit || audit_needed_ || settings_changed;
   if (audit_needed_) report.reason = audit_reason_;
-  if (report.audited || !keys_to_redo_.empty()) ADM_TRY(mark_for_audit(report.audited, request));
+  if (report.audited || !keys_to_redo_.empty() || !request.rows.empty())
+    ADM_TRY(mark_for_audit(report.audited, request));
 
   ADM_ASSIGN(Plan plan, make_plan());
   plan.purge_unrecognized = report.audited;
@@ -284,6 +288,7 @@ Status Engine::mark_for_audit(bool everything, const EpochRequest& request) {
     }
   };
   for (const SinkKey& key : keys_to_redo_) mark_key(key);
+  for (const SinkKey& key : request.rows) mark_key(key);
   if (!everything) return {};
 
   for (Sink* sink : sinks_) ADM_TRY(sink->visit_keys(mark_key));

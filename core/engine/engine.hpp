@@ -38,6 +38,11 @@ struct EpochRequest {
   bool audit = false;              // also compare every stored row, and remove rows that should not be
   std::optional<Day> audit_since;  // limits the comparison to rows of these days
   std::optional<Day> audit_until;
+  // A share of a backfill: keys that are read again whether or not they changed, and rows (cells, names, pairs) that are
+  // compared with what the sinks hold.
+  std::vector<std::string> users;
+  std::vector<AdDayKey> ad_days;
+  std::vector<SinkKey> rows;
   const std::atomic<bool>* stop = nullptr;  // once true, the epoch is given up (kInterrupted)
   std::function<void(const EpochProgress&)> on_progress;
   /// A sink failed, `attempt` times so far. True: try the commit again (after waiting); false: give the epoch up.

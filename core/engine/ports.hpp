@@ -67,13 +67,21 @@ enum class Reconcile : std::uint8_t {
   kMust,      // what was computed before is worth nothing
 };
 
+/// What an epoch shall read besides what changed.
+struct EpochWish {
+  Reconcile reconcile = Reconcile::kIfNeeded;
+  std::span<const std::string> users;
+  std::span<const AdDayKey> ad_days;
+};
+
 /// The raw tables. Threads: the pipeline's thread, but readers as `FactReader` says.
 class Source {
  public:
   virtual ~Source() = default;
 
-  /// Opens one consistent snapshot and says what changed since `position` ("" = never seen anything).
-  virtual Result<EpochInput> begin_epoch(const std::string& position, Reconcile reconcile) = 0;
+  /// Opens one consistent snapshot and says what changed since `position` ("" = never seen anything), and what of the
+  /// wish may be read now.
+  virtual Result<EpochInput> begin_epoch(const std::string& position, const EpochWish& wish) = 0;
   /// Reader 0 always exists while an epoch's snapshot is open; further ones fail with kUnsupported where the file
   /// does not allow several readers at one snapshot.
   virtual Result<FactReader*> reader(std::size_t index) = 0;

@@ -61,8 +61,12 @@ struct SqliteFactReader::Statements {
 };
 
 SqliteFactReader::SqliteFactReader(std::unique_ptr<sqlite::Connection> product, std::unique_ptr<sqlite::Connection> ads,
-                                   const std::atomic<bool>* stop)
-    : product_(std::move(product)), ads_(std::move(ads)), stop_(stop), statements_(std::make_unique<Statements>()) {}
+                                   const std::atomic<bool>* stop, std::atomic<std::uint64_t>* rows_read)
+    : product_(std::move(product)),
+      ads_(std::move(ads)),
+      stop_(stop),
+      rows_read_(rows_read),
+      statements_(std::make_unique<Statements>()) {}
 
 SqliteFactReader::~SqliteFactReader() = default;
 
@@ -79,6 +83,7 @@ Status SqliteFactReader::each_row(sqlite::Statement& statement, OnRow&& on_row) 
     if (!row) return {};
     on_row(statement);
     if (rows % kRowsPerLook != 0) continue;
+    if (rows_read_ != nullptr) rows_read_->fetch_add(kRowsPerLook, std::memory_order_relaxed);  // orders nothing else
     if (Status stop = interrupted(); !stop.ok()) {
       statement.reset();
       return stop;

@@ -39,6 +39,12 @@ Result<std::int64_t> estimate_rows(sqlite::Connection& database, const std::stri
   return std::clamp<std::int64_t>(*last_rowid, 0, kRowsMax);
 }
 
+template <class T>
+void sort_unique(std::vector<T>& items) {
+  std::sort(items.begin(), items.end());
+  items.erase(std::unique(items.begin(), items.end()), items.end());
+}
+
 std::string key_text(const sqlite::Statement& statement, int column) {
   if (statement.type(column) == sqlite::ColumnType::kBlob) return "";
   return std::string(statement.text(column));
@@ -208,7 +214,8 @@ Status SqliteSource::ensure_open() {
                sqlite::Connection::open(options_.product_db, sqlite::OpenMode::kReadOnly, options_.busy_timeout_ms));
     ADM_ASSIGN(auto ads,
                sqlite::Connection::open(options_.ads_db, sqlite::OpenMode::kReadOnly, options_.busy_timeout_ms));
-    readers_.push_back(std::make_unique<SqliteFactReader>(std::move(product), std::move(ads), options_.stop));
+    readers_.push_back(
+        std::make_unique<SqliteFactReader>(std::move(product), std::move(ads), options_.stop, options_.rows_read));
   }
   return {};
 }
@@ -262,7 +269,8 @@ Result<FactReader*> SqliteSource::reader(std::size_t index) {
   while (readers_.size() <= index) {
     ADM_ASSIGN(auto product,
                sqlite::Connection::open(options_.product_db, sqlite::OpenMode::kReadOnly, options_.busy_timeout_ms));
-    readers_.push_back(std::make_unique<SqliteFactReader>(std::move(product), nullptr, options_.stop));
+    readers_.push_back(
+        std::make_unique<SqliteFactReader>(std::move(product), nullptr, options_.stop, options_.rows_read));
   }
   if (std::find(joined_readers_.begin(), joined_readers_.end(), index) == joined_readers_.end()) {
     ADM_TRY(readers_[index]->product().begin_read_at(snapshots_[kProduct]));
@@ -302,7 +310,7 @@ Result<bool> SqliteSource::ensure_armed(std::array<CaptureState, 2>& states) {
   return all;
 }
 
-Result<EpochInput> SqliteSource::begin_epoch(const std::string& position, Reconcile wish) {
+Result<EpochInput> SqliteSource::begin_epoch(const std::string& position, const EpochWish& wish) {
   end_snapshot();
   ADM_TRY(ensure_open());
   // Before the snapshot: what is committed in between looks like a change once more, and is not lost.
@@ -313,7 +321,7 @@ Result<EpochInput> SqliteSource::begin_epoch(const std::string& position, Reconc
   }
   const std::string_view capture = options_.triggers ? "triggers" : "scan";
   const auto before = Position::parse(position, capture);
-  bool reconcile = wish != Reconcile::kIfNeeded;
+  bool reconcile = wish.reconcile != Reconcile::kIfNeeded;
   EpochInput input;
   std::array<CaptureState, 2> states;
   if (options_.triggers) {
@@ -394,7 +402,7 @@ Result<EpochInput> SqliteSource::begin_epoch(const std::string& position, Reconc
   input.mappings = *mappings_;
 
   ADM_TRY(look_for_torn_days(before, !side_tables_known, now));
-  if (wish == Reconcile::kMust) now.holding = false;
+  if (wish.reconcile == Reconcile::kMust) now.holding = false;
   if (before && before->holding && before->held_everyone && !now.holding)
     must_reconcile("the torn days are whole again");
 
@@ -408,6 +416,7 @@ Result<EpochInput> SqliteSource::begin_epoch(const std::string& position, Reconc
     ADM_TRY(read_user_changes(*before, now, input));
     ADM_TRY(read_ad_day_changes(before->sides[kAds], now.sides[kAds], input));
   }
+  add_wish(wish, now, input);
   if (!now.holding || now.held_everyone) held_users_.clear();
   held_back_.users = static_cast<std::int64_t>(held_users_.size());
   held_back_.everyone = now.holding && now.held_everyone;
@@ -516,9 +525,22 @@ Status SqliteSource::read_user_changes(const Position& before, Position& now, Ep
     release(input.users);
     return {};
   }
-  std::sort(input.users.begin(), input.users.end());
-  input.users.erase(std::unique(input.users.begin(), input.users.end()), input.users.end());
+  sort_unique(input.users);
   return {};
+}
+
+void SqliteSource::add_wish(const EpochWish& wish, const Position& now, EpochInput& input) const {
+  // Who is held back follows when the days are whole, wish or not.
+  if (!input.scan_users && !now.held_everyone) {
+    for (const std::string& user : wish.users) {
+      if (!now.holding || !held_users_.contains(user)) input.users.push_back(user);
+    }
+    sort_unique(input.users);
+  }
+  if (!input.scan_meta) {
+    input.ad_days.insert(input.ad_days.end(), wish.ad_days.begin(), wish.ad_days.end());
+    sort_unique(input.ad_days);
+  }
 }
 
 Status SqliteSource::read_ad_day_changes(const SidePosition& before, const SidePosition& now, EpochInput& input) {
@@ -541,8 +563,7 @@ Status SqliteSource::read_ad_day_changes(const SidePosition& before, const SideP
     release(input.ad_days);
     return {};
   }
-  std::sort(input.ad_days.begin(), input.ad_days.end());
-  input.ad_days.erase(std::unique(input.ad_days.begin(), input.ad_days.end()), input.ad_days.end());
+  sort_unique(input.ad_days);
   return {};
 }
 

@@ -22,7 +22,8 @@ struct SqliteSourceOptions {
   std::string ads_db;
   bool triggers = true;  // false: "scan", which never writes to the source
   int busy_timeout_ms = 5'000;
-  const std::atomic<bool>* stop = nullptr;  // once true, long reads end with kInterrupted
+  const std::atomic<bool>* stop = nullptr;          // once true, long reads end with kInterrupted
+  std::atomic<std::uint64_t>* rows_read = nullptr;  // rises with the rows of long reads
   /// How long users whose events are being reloaded may be held back; 0, or no clock: not at all.
   std::int64_t hold_torn_days_max_seconds = 0;
   const Clock* clock = nullptr;
@@ -48,7 +49,7 @@ class SqliteSource : public Source {
   explicit SqliteSource(SqliteSourceOptions options);
   ~SqliteSource() override;
 
-  Result<EpochInput> begin_epoch(const std::string& position, Reconcile reconcile) override;
+  Result<EpochInput> begin_epoch(const std::string& position, const EpochWish& wish) override;
   Result<FactReader*> reader(std::size_t index) override;
   void end_snapshot() override;
   /// Remembers the position; the log is trimmed once enough has gathered, or by `trim`.
@@ -85,6 +86,7 @@ class SqliteSource : public Source {
   /// The users whose event changes are held; too many: everyone is.
   Status read_held_users(Position& now, std::int64_t users_max);
   Status read_user_changes(const Position& before, Position& now, EpochInput& input);
+  void add_wish(const EpochWish& wish, const Position& now, EpochInput& input) const;
   Status read_ad_day_changes(const SidePosition& before, const SidePosition& now, EpochInput& input);
   Result<Mappings> read_mappings();
 

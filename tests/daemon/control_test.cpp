@@ -152,7 +152,13 @@ class ControlTest : public ::testing::Test {
   }
   Orders orders_;
   Board board_;
-  Control control_{orders_, board_};
+  class NoClock : public Clock {
+    [[nodiscard]] Instant now() const override { return {}; }
+    [[nodiscard]] std::int64_t steady_micros() const override { return 0; }
+  };
+  NoClock clock_;
+  backfill::Backfill backfill_{"/nowhere", {}, clock_, [] {}};
+  Control control_{orders_, board_, backfill_};
 };
 
 TEST_F(ControlTest, GivesTheStatus) { EXPECT_THAT(say(R"({"command":"status"})"), HasSubstr(R"("phase":"starting")")); }
@@ -161,6 +167,20 @@ TEST_F(ControlTest, RefusesWhatItDoesNotUnderstand) {
   for (const char* line : {"", "sync", "[]", "{}", "{\"command\":1}", "{\"command\":\"fly\"}", "\x01\xff"}) {
     EXPECT_THAT(say(line), HasSubstr(R"("ok":false)")) << line;
   }
+}
+
+TEST_F(ControlTest, NamesWhatIsWrongWithABackfill) {
+  for (const auto& [fields, wrong] :
+       {std::pair(R"("since":"yesterday")", "since must be a day"), std::pair(R"("until":7)", "until must be a day"),
+        std::pair(R"("since":"2025-07-02","until":"2025-07-01")", "since is after until"),
+        std::pair(R"("entity_type":"ads","entity_id":"1")", "must be campaign"),
+        std::pair(R"("entity_type":"ad")", "go together"), std::pair(R"("entity_id":"1")", "go together"),
+        std::pair(R"("keys_per_second":-1)", "whole number"), std::pair(R"("speed":1)", "unknown field speed")}) {
+    EXPECT_THAT(say(std::string(R"({"command":"backfill",)") + fields + '}'), HasSubstr(wrong));
+  }
+  EXPECT_THAT(say(R"({"command":"backfill"})"), HasSubstr("/nowhere")) << "nor does a list without a place begin";
+  EXPECT_EQ(say(R"({"command":"backfill_pause"})"), R"({"ok":true,"changed":false})");
+  EXPECT_EQ(say(R"({"command":"backfill_cancel"})"), R"({"ok":true,"changed":false})");
 }
 
 TEST_F(ControlTest, PassesOrdersOn) {

@@ -319,7 +319,7 @@ TEST_F(CaptureRepair, AFileThatIsGoneIsAnErrorUntilItIsBack) {
   take();
   std::filesystem::rename(product_file(), backup_file());
   EXPECT_TRUE(has_changes()) << "a reason to look";
-  const auto gone = source_->begin_epoch(position_, Reconcile::kIfNeeded);
+  const auto gone = source_->begin_epoch(position_, {});
   ASSERT_FALSE(gone.ok());
   EXPECT_EQ(gone.error().code, Errc::kNotFound);
   EXPECT_TRUE(has_changes());

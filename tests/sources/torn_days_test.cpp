@@ -221,7 +221,7 @@ TEST_F(TornDaysSource, NothingIsHeldWhereHoldingIsOff) {
 TEST_F(TornDaysSource, AWishToReadEverythingWaitsForTheUsers) {
   begin_with_two_days();
   tear();
-  auto wished = source_->begin_epoch(position_, Reconcile::kWanted);
+  auto wished = source_->begin_epoch(position_, {Reconcile::kWanted, {}, {}});
   ASSERT_TRUE(wished.ok()) << wished.error().line();
   EXPECT_TRUE(wished->reconcile && wished->scan_meta);
   EXPECT_FALSE(wished->scan_users);

@@ -51,7 +51,7 @@ class Faults {
 class FaultySource : public Source {
  public:
   FaultySource(Source& inner, Faults& faults) : inner_(&inner), faults_(&faults) {}
-  Result<EpochInput> begin_epoch(const std::string& position, Reconcile reconcile) override;
+  Result<EpochInput> begin_epoch(const std::string& position, const EpochWish& wish) override;
   Result<FactReader*> reader(std::size_t index) override { return inner_->reader(index); }
   void end_snapshot() override { inner_->end_snapshot(); }
   Status acknowledge(const std::string& position) override;
