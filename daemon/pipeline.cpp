@@ -143,7 +143,6 @@ Status Pipeline::open() {
   sink_ = std::make_unique<sink::SqliteSink>(sink);
   EngineOptions engine;
   engine.workers = config_->workers != 0 ? config_->workers : std::max(1U, std::thread::hardware_concurrency());
-  engine.memory_limit_bytes = tunables().memory_limit_bytes;
   engine_ = std::make_unique<Engine>(config_->reporting, engine, *clock_, *source_, *ledger_,
                                      std::vector<Sink*>{sink_.get()});
   backfill_ = std::make_unique<backfill::Backfill>(
@@ -190,6 +189,43 @@ Status Pipeline::run() {
   return {};
 }
 
+void Pipeline::mind_memory(const Tunables& tunables) {
+  // A full scan may have a quarter. The ledger may have the rest but what SQLite and an epoch's batches need.
+  constexpr std::int64_t kScanShare = 4;
+  constexpr std::int64_t kReservePercent = 20;
+  constexpr std::size_t kSqueezeHigh = 2;
+  constexpr std::size_t kSqueezeOver = 16;
+  const std::int64_t limit = tunables.memory_limit_bytes;
+  const std::int64_t resident = admetrics::resident_memory_bytes();
+  const MemoryLevel before = status_.memory_level;
+  MemoryLevel level = MemoryLevel::kNormal;
+  if (limit > 0 && resident > limit) {
+    level = MemoryLevel::kOver;
+  } else if (limit > 0 && resident > limit / 100 * 80) {
+    level = MemoryLevel::kHigh;
+  }
+  if (level != before && limit > 0) {
+    const std::string state =
+        std::to_string(resident >> 20) + " of " + std::to_string(limit >> 20) + " MiB (engine.memory_limit) in use";
+    switch (level) {
+      case MemoryLevel::kNormal: log_info("memory: " + state + ", batches are of their usual size again"); break;
+      case MemoryLevel::kHigh: log_warning("memory: " + state + ", batches are halved"); break;
+      case MemoryLevel::kOver: log_warning("memory: " + state + ", work slows down"); break;
+    }
+  }
+  status_.memory_level = level;
+  MemoryLimits limits;
+  limits.scan_bytes = limit / kScanShare;
+  limits.state_bytes = limit / 100 * (100 - kReservePercent);
+  limits.squeeze = level == MemoryLevel::kNormal ? 1 : level == MemoryLevel::kHigh ? kSqueezeHigh : kSqueezeOver;
+  engine_->set_memory_limits(limits);
+  if (level != MemoryLevel::kOver) return;
+  // Give back what can be given, and let time pass: what waits in the change log needs no memory.
+  ::malloc_trim(0);
+  constexpr std::int64_t kSlowMs = 50;
+  wait(kSlowMs);
+}
+
 bool Pipeline::wait_while_paused() {
   if (orders_->paused()) log_info("paused: changes are recorded, no epoch begins");
   bool was = false;
@@ -205,7 +241,7 @@ bool Pipeline::wait_while_paused() {
 
 EpochRequest Pipeline::request_for(bool first) {
   const Tunables tunables = this->tunables();
-  engine_->set_memory_limit(tunables.memory_limit_bytes);
+  mind_memory(tunables);
   source_->set_hold_torn_days_max(tunables.hold_torn_days_max_ms / 1'000);
   EpochRequest request;
   request.as_of = today();
@@ -384,7 +420,8 @@ void Pipeline::begin_backfill(const EpochReport& first_epoch) {
 void Pipeline::take_backfill_share(EpochRequest& request) {
   share_ = {};
   if (!backfill_->ready()) return;
-  auto share = backfill_->share(kBackfillShareItems);
+  auto share =
+      backfill_->share(status_.memory_level == MemoryLevel::kNormal ? kBackfillShareItems : kBackfillShareItems / 2);
   const backfill::Progress progress = backfill_->progress();
   if (!share) {
     log_warning("backfill: " + share.error().line());

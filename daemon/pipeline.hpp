@@ -77,6 +77,8 @@ class Pipeline {
   bool wait_to_retry(const Error& error, int attempt);
   [[nodiscard]] Day today() const;
   void note_epoch(const EpochReport& report);
+  /// Sets how much the next epoch may hold, by the memory in use now; over the limit it waits a little, too.
+  void mind_memory(const Tunables& tunables);
   void note_held_days();
   void begin_backfill(const EpochReport& first_epoch);
   void take_backfill_share(EpochRequest& request);

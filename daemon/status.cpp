@@ -11,6 +11,15 @@
 
 namespace admetrics {
 
+std::string_view name_of(MemoryLevel level) {
+  switch (level) {
+    case MemoryLevel::kNormal: return "normal";
+    case MemoryLevel::kHigh: return "high";
+    case MemoryLevel::kOver: return "over";
+  }
+  return "";
+}
+
 std::string to_json(const DaemonStatus& status) {
   const auto milliseconds = [](std::int64_t micros) { return static_cast<double>(micros) / 1'000.0; };
   boost::json::object root;
@@ -101,7 +110,8 @@ std::string to_json(const DaemonStatus& status) {
   root["users"] = status.users;
   root["memory"] = {{"resident_bytes", status.resident_memory_bytes},
                     {"ledger_bytes", status.ledger_memory_bytes},
-                    {"limit_bytes", status.memory_limit_bytes}};
+                    {"limit_bytes", status.memory_limit_bytes},
+                    {"level", name_of(status.memory_level)}};
   boost::json::array rejects;
   for (const auto& count : status.rejects) {
     rejects.push_back({{"table", count.table}, {"reason", name_of(count.reason)}, {"rows", count.rows}});

@@ -12,6 +12,14 @@
 
 namespace admetrics {
 
+/// How far memory in use stands below `engine.memory_limit`.
+enum class MemoryLevel : std::uint8_t {
+  kNormal,
+  kHigh,  // above 80 %: batches are halved
+  kOver,  // above the limit: work slows down
+};
+std::string_view name_of(MemoryLevel level);
+
 /// How the last SIGHUP ended.
 struct ReloadOutcome {
   std::int64_t accepted_total = 0;
@@ -46,6 +54,7 @@ struct DaemonStatus {
   std::int64_t ledger_memory_bytes = 0;
   std::int64_t resident_memory_bytes = 0;
   std::int64_t memory_limit_bytes = 0;
+  MemoryLevel memory_level = MemoryLevel::kNormal;
   std::vector<SqliteLedger::RejectCount> rejects;
   std::vector<UnmappedValue> unmapped;
 };

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the build needs and fetches SQLite. Runs nothing when everything is there. Needs no terminal.
 #   scripts/setup.sh          compiler, libraries, SQLite
+#   scripts/setup.sh --test   also what the Debian package is tried with: clean roots, a booted container, systemd-analyze
 #   scripts/setup.sh --dev    also clang, clang-format, clang-tidy, valgrind
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,12 +13,13 @@ packages=(
   libboost1.81-dev libsimdjson-dev libspdlog-dev libfmt-dev libconcurrentqueue-dev
   libtomlplusplus-dev libcli11-dev prometheus-cpp-dev libabsl-dev tzdata libsystemd-dev
   libgtest-dev libgmock-dev libbenchmark-dev
-  python3 sqlite3
+  python3 sqlite3 dpkg-dev
 )
 case "${1-}" in
   "") ;;
+  --test) packages+=(mmdebstrap systemd systemd-container mandoc) ;;
   --dev) packages+=(clang clang-format clang-tidy libclang-rt-14-dev valgrind) ;;
-  *) fail "unknown argument '$1'; usage: scripts/setup.sh [--dev]" ;;
+  *) fail "unknown argument '$1'; usage: scripts/setup.sh [--test | --dev]" ;;
 esac
 # Where npm came with another nodejs package, Debian's npm would conflict with it.
 command -v npm >/dev/null || packages+=(nodejs npm)

@@ -154,6 +154,8 @@ Status SqliteLedger::load_dictionary(const std::function<void(std::uint32_t, std
   return select.for_each_row([&] { visit(static_cast<std::uint32_t>(select.integer(0)), select.text(1)); });
 }
 
+Result<std::int64_t> SqliteLedger::user_count() { return database_->query_integer("SELECT count(*) FROM user"); }
+
 Status SqliteLedger::load_users(const std::function<void(std::string_view, BytesView)>& visit) {
   ADM_ASSIGN(sqlite::Statement select, database_->prepare("SELECT distinct_id, contribution FROM user"));
   return select.for_each_row([&] { visit(select.text(0), select.blob(1)); });

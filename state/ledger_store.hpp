@@ -22,6 +22,7 @@ class SqliteLedger : public LedgerStore {
 
   Result<LedgerHeader> open() override;
   Status load_dictionary(const std::function<void(std::uint32_t, std::string_view)>& visit) override;
+  Result<std::int64_t> user_count() override;
   Status load_users(const std::function<void(std::string_view, BytesView)>& visit) override;
   Status load_reject_owners(const std::function<void(std::string_view, std::uint64_t)>& visit) override;
   Status load_raw_values(const std::function<void(Breakdown, DictionaryId, std::int64_t)>& visit) override;

@@ -73,7 +73,9 @@ Status Engine::load(const std::function<void(const EpochProgress&)>& on_progress
   }));
   ADM_TRY(inconsistent);
   std::int64_t loaded = 0;
+  ADM_ASSIGN(const std::int64_t users, ledger_->user_count());
   ADM_TRY(ledger_->load_users([&](std::string_view distinct_id, BytesView bytes) {
+    if (!inconsistent.ok()) return;
     auto contribution = decode_user(bytes);
     if (!contribution) {
       inconsistent = std::move(contribution).error();
@@ -83,7 +85,9 @@ Status Engine::load(const std::function<void(const EpochProgress&)>& on_progress
     const UserRef user = shard.load(distinct_id, *contribution);
     for_each_cell(*contribution, [&](CellKey cell) { state->row_shard(cell).load(cell, user); });
     constexpr std::int64_t kTellEvery = 65'536;
-    if (++loaded % kTellEvery == 0) tell(on_progress, "load", loaded);
+    if (++loaded % kTellEvery != 0) return;
+    tell(on_progress, "load", loaded, users);
+    inconsistent = check_memory(*state, static_cast<double>(loaded) / static_cast<double>(std::max(loaded, users)));
   }));
   ADM_TRY(inconsistent);
   constexpr std::string_view kUserPrefix = "u|";
@@ -125,6 +129,21 @@ Status Engine::load(const std::function<void(const EpochProgress&)>& on_progress
   users_ = std::make_unique<UserReader>(*state_, *reporting_, pool_);
   texts_saved_ = state_->dictionary.size();
   return {};
+}
+
+Status Engine::check_memory(const State& state, double share) const {
+  const std::int64_t limit = options_.memory.state_bytes;
+  if (limit == 0) return {};
+  constexpr double kRoom = 1.25;  // for growth, and for what an epoch holds beside it
+  const auto needed = static_cast<std::int64_t>(static_cast<double>(state.memory_bytes()) / share);
+  if (needed <= limit) return {};
+  constexpr std::int64_t kMebibyte = 1 << 20;
+  const auto mebibytes = [](std::int64_t bytes) {
+    return std::to_string((bytes + kMebibyte - 1) / kMebibyte) + " MiB";
+  };
+  return Error{Errc::kOutOfMemory, "hold the users in memory", "engine.memory_limit",
+               "they need about " + mebibytes(needed) + ", and " + mebibytes(limit) + " are allowed; set it to " +
+                   mebibytes(static_cast<std::int64_t>(static_cast<double>(needed) * kRoom)) + " or more"};
 }
 
 Result<EpochReport> Engine::run_epoch(const EpochRequest& request) {
@@ -224,9 +243,10 @@ Status Engine::read_source(EpochReport& report, EpochInput& input) {
     return meta_->flush();
   };
   if (input.scan_users) {
-    constexpr std::int64_t kScanShareOfMemory = 4;
-    return users_->reconcile(*source_, input.users_estimate, options_.memory_limit_bytes / kScanShareOfMemory,
-                             read_meta);
+    const auto after_pass = [&](double share) { return check_memory(*state_, share); };
+    return users_->reconcile(*source_, input.users_estimate,
+                             options_.memory.scan_bytes / static_cast<std::int64_t>(options_.memory.squeeze), read_meta,
+                             after_pass);
   }
   ADM_TRY(read_meta());
   return users_->apply(*source_, input.users);

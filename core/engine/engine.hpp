@@ -19,10 +19,18 @@ namespace admetrics {
 class UserReader;
 struct RejectChange;
 
+/// What the engine may hold in memory; 0: no bound.
+struct MemoryLimits {
+  std::int64_t scan_bytes = 0;  // of a full scan, beside the state: more passes where it is small
+  std::int64_t state_bytes =
+      0;                    // of the ledger in memory: a ledger or a scan that needs more is refused (kOutOfMemory)
+  std::size_t squeeze = 1;  // batches are so many times smaller than usual
+};
+
 struct EngineOptions {
   std::size_t workers = 1;
-  std::size_t shards = 0;               // 0: kShardCountDefault
-  std::int64_t memory_limit_bytes = 0;  // 0: none
+  std::size_t shards = 0;  // 0: kShardCountDefault
+  MemoryLimits memory;
 };
 
 /// Where an epoch is, for people who wait.
@@ -83,13 +91,14 @@ class Engine {
   ~Engine();
 
   /// Reads the ledger and asks the sinks where they stand. Called by `run_epoch` when needed.
+  /// kOutOfMemory: the users do not fit.
   Status load(const std::function<void(const EpochProgress&)>& on_progress);
 
   /// Takes everything that the source has recorded, and commits it. Nothing dirty: commits nothing.
   Result<EpochReport> run_epoch(const EpochRequest& request);
 
-  /// From the next epoch on; 0: none.
-  void set_memory_limit(std::int64_t bytes) { options_.memory_limit_bytes = bytes; }
+  /// From the next epoch on.
+  void set_memory_limits(const MemoryLimits& limits) { options_.memory = limits; }
 
   [[nodiscard]] const LedgerHeader& header() const { return header_; }
   [[nodiscard]] std::vector<UnmappedValue> unmapped() const;
@@ -111,6 +120,8 @@ class Engine {
   Status write_cells_parallel(Sink& sink, const Plan& plan, const EpochRequest& request);
   Status save_ledger(const CommitHeader& header, const Mappings& mappings, std::vector<RejectChange> rejects);
   void drop_state();
+  /// kOutOfMemory, with what would be needed, when the state is larger than it may be after `share` of it was made.
+  [[nodiscard]] Status check_memory(const State& state, double share) const;
 
   // Fixed after construction.
   const Reporting* reporting_;

@@ -183,6 +183,7 @@ class LedgerStore {
 
   virtual Result<LedgerHeader> open() = 0;
   virtual Status load_dictionary(const std::function<void(std::uint32_t, std::string_view)>& visit) = 0;
+  virtual Result<std::int64_t> user_count() = 0;
   virtual Status load_users(const std::function<void(std::string_view, BytesView)>& visit) = 0;
   virtual Status load_reject_owners(const std::function<void(std::string_view owner, std::uint64_t digest)>& visit) = 0;
   virtual Status load_raw_values(const std::function<void(Breakdown, DictionaryId, std::int64_t rows)>& visit) = 0;

@@ -302,7 +302,8 @@ void UserReader::finish_shard(Worker& worker, std::size_t index, std::size_t pas
 }
 
 Status UserReader::reconcile(Source& source, std::int64_t users_estimate, std::int64_t memory_bytes_max,
-                             const std::function<Status()>& meanwhile) {
+                             const std::function<Status()>& meanwhile,
+                             const std::function<Status(double)>& after_pass) {
   const std::int64_t needed = users_estimate * kScanBytesPerUser;
   const std::int64_t passes = memory_bytes_max > 0 ? needed / memory_bytes_max + 1 : 1;
   const auto pass_count = static_cast<std::size_t>(std::clamp<std::int64_t>(passes, 1, kScanPassesMax));
@@ -321,6 +322,7 @@ Status UserReader::reconcile(Source& source, std::int64_t users_estimate, std::i
   for (std::size_t pass = 0; pass < pass_count && status.ok(); ++pass) {
     status = scan_pass(
         source, readers, pass, pass_count, pass == 0 ? meanwhile : [] { return Status(); });
+    if (status.ok()) status = after_pass(static_cast<double>(pass + 1) / static_cast<double>(pass_count));
   }
   scan_shards_.clear();
   return status;

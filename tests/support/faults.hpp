@@ -89,6 +89,7 @@ class FaultyLedger : public LedgerStore {
   Status load_dictionary(const std::function<void(std::uint32_t, std::string_view)>& visit) override {
     return inner_->load_dictionary(visit);
   }
+  Result<std::int64_t> user_count() override { return inner_->user_count(); }
   Status load_users(const std::function<void(std::string_view, BytesView)>& visit) override {
     return inner_->load_users(visit);
   }
