@@ -37,8 +37,8 @@ void OfflineCli::add_explain(CLI::App& app) {
       ->type_name("TYPE");
   command->add_option("--entity-id", explain_.entity_id, "its id")->required()->type_name("ID");
   add_day(*command, "--date", explain_.date, "the row's date")->required();
-  command->add_option("--breakdown", explain_.breakdown, "a row of the breakdown table, such as country=US")
-      ->type_name("TYPE=VALUE");
+  command->add_option("--breakdown", explain_.breakdown, "a row of the breakdown table, TYPE=VALUE, such as country=US")
+      ->type_name("ROW");
   command->add_option("--column", explain_.column, "only this column")->type_name("NAME");
   add_day(*command, "--as-of", explain_.as_of,
           "the \"today\" to compute for; default: the one the rows were written for");
