@@ -163,7 +163,7 @@ void Backfill::plan() {
   auto list = sqlite::Connection::open(path_, sqlite::OpenMode::kReadWrite, kBusyTimeoutMs);
   Status planned;
   if (!list) {
-    planned = std::move(list).error();
+    planned = list.error();
   } else {
     planned = make_plan(**list, places_, progress().request, stop_planning_, [this](std::int64_t items) {
       const std::lock_guard lock(mutex_);

@@ -119,7 +119,7 @@ class Engine {
   Status write_plan(Sink& sink, const Plan& plan, const EpochRequest& request);
   Status write_cells_inline(Sink& sink, const Plan& plan, Day as_of);
   Status write_cells_parallel(Sink& sink, const Plan& plan, const EpochRequest& request);
-  Status save_ledger(const CommitHeader& header, const Mappings& mappings, std::vector<RejectChange> rejects);
+  Status save_ledger(const CommitHeader& header, const Mappings& mappings, const std::vector<RejectChange>& rejects);
   void drop_state();
   /// kOutOfMemory, with what would be needed, when the state is larger than it may be after `share` of it was made.
   [[nodiscard]] Status check_memory(const State& state, double share) const;
