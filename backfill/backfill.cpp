@@ -17,8 +17,8 @@ PRAGMA synchronous = NORMAL;
 CREATE TABLE IF NOT EXISTS job (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL, request TEXT NOT NULL, started_at INTEGER NOT NULL, ended_at INTEGER NOT NULL, done INTEGER NOT NULL, total INTEGER NOT NULL, cursor INTEGER NOT NULL, error TEXT NOT NULL);
 )sql";
 
-constexpr std::array kStates{Progress::State::kNone,    Progress::State::kPlanning, Progress::State::kRunning,
-                             Progress::State::kPaused,  Progress::State::kDone,     Progress::State::kFailed,
+constexpr std::array kStates{Progress::State::kNone,     Progress::State::kPlanning, Progress::State::kRunning,
+                             Progress::State::kPaused,   Progress::State::kDone,     Progress::State::kFailed,
                              Progress::State::kCancelled};
 
 std::string json_of(const Request& request) {
@@ -68,7 +68,10 @@ std::string_view name_of(Progress::State state) {
 }
 
 Backfill::Backfill(std::string state_dir, Places places, const Clock& clock, std::function<void()> wake)
-    : path_(std::move(state_dir) + "/backfill.db"), places_(std::move(places)), clock_(&clock), wake_(std::move(wake)) {}
+    : path_(std::move(state_dir) + "/backfill.db"),
+      places_(std::move(places)),
+      clock_(&clock),
+      wake_(std::move(wake)) {}
 
 Backfill::~Backfill() {
   stop_planning_.store(true);
@@ -86,8 +89,9 @@ Status Backfill::open_list() {
 Status Backfill::save() {
   ADM_TRY(open_list());
   ADM_ASSIGN(sqlite::Statement write,
-             list_->prepare("INSERT INTO job VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, 0, ?7) ON CONFLICT (id) DO UPDATE SET state = ?1, "
-                            "request = ?2, started_at = ?3, ended_at = ?4, done = ?5, total = ?6, error = ?7"));
+             list_->prepare(
+                 "INSERT INTO job VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, 0, ?7) ON CONFLICT (id) DO UPDATE SET state = ?1, "
+                 "request = ?2, started_at = ?3, ended_at = ?4, done = ?5, total = ?6, error = ?7"));
   const std::string request = json_of(progress_.request);
   write.bind(1, name_of(progress_.state));
   write.bind(2, std::string_view(request));
@@ -103,12 +107,14 @@ Status Backfill::resume_after_restart() {
   const std::lock_guard lock(mutex_);
   if (sqlite::file_identity(path_).empty()) return {};
   ADM_TRY(open_list());
-  ADM_ASSIGN(sqlite::Statement read, list_->prepare("SELECT state, request, started_at, ended_at, done, total, error FROM job"));
+  ADM_ASSIGN(sqlite::Statement read,
+             list_->prepare("SELECT state, request, started_at, ended_at, done, total, error FROM job"));
   ADM_ASSIGN(const bool row, read.step());
   if (!row) return {};
   const auto request = request_of(std::string(read.text(1)));
   const auto state = std::find_if(kStates.begin(), kStates.end(), [&](auto s) { return name_of(s) == read.text(0); });
-  if (!request || state == kStates.end()) return Error{Errc::kCorrupt, "resume the backfill", path_, "its job cannot be read; remove the file"};
+  if (!request || state == kStates.end())
+    return Error{Errc::kCorrupt, "resume the backfill", path_, "its job cannot be read; remove the file"};
   progress_.state = *state;
   progress_.request = *request;
   progress_.started_at_seconds = read.integer(2);
@@ -157,7 +163,7 @@ void Backfill::plan() {
   auto list = sqlite::Connection::open(path_, sqlite::OpenMode::kReadWrite, kBusyTimeoutMs);
   Status planned;
   if (!list) {
-    planned = std::move(list).error();
+    planned = list.error();
   } else {
     planned = make_plan(**list, places_, progress().request, stop_planning_, [this](std::int64_t items) {
       const std::lock_guard lock(mutex_);
@@ -250,8 +256,10 @@ Result<Share> Backfill::share(std::int64_t items_max) {
   const std::int64_t rate = progress_.request.keys_per_second;
   if (rate > 0) items_max = std::clamp<std::int64_t>(rate / kRatedSharesPerSecond, 1, items_max);
   ADM_TRY(open_list());
-  ADM_ASSIGN(sqlite::Statement read,
-             list_->prepare("SELECT id, day, kind, key1, key2 FROM item WHERE id > (SELECT cursor FROM job) ORDER BY id LIMIT ?1"));
+  ADM_ASSIGN(
+      sqlite::Statement read,
+      list_->prepare(
+          "SELECT id, day, kind, key1, key2 FROM item WHERE id > (SELECT cursor FROM job) ORDER BY id LIMIT ?1"));
   read.bind(1, items_max);
   ADM_TRY(read.for_each_row([&] {
     const Day day{static_cast<std::int32_t>(read.integer(1))};

@@ -59,7 +59,8 @@ class Planner {
     ADM_TRY(list_->execute(
         "CREATE TABLE item (id INTEGER PRIMARY KEY, day INTEGER NOT NULL, kind INTEGER NOT NULL, key1 TEXT NOT NULL, "
         "key2 TEXT NOT NULL);"
-        "INSERT INTO item (day, kind, key1, key2) SELECT max(day), kind, key1, key2 FROM found GROUP BY kind, key1, key2, "
+        "INSERT INTO item (day, kind, key1, key2) SELECT max(day), kind, key1, key2 FROM found GROUP BY kind, key1, "
+        "key2, "
         "CASE kind WHEN 3 THEN day ELSE 0 END ORDER BY 1 DESC, 2, 3, 4;"
         "DROP TABLE found;"));
     return filling.commit();
@@ -129,7 +130,8 @@ class Planner {
     std::optional<Entity> wanted;
     ADM_TRY(dictionary.for_each_row([&] {
       const auto id = static_cast<std::uint32_t>(dictionary.integer(0));
-      if (request_->level && dictionary.text(1) == request_->entity_id) wanted = Entity(*request_->level, DictionaryId{id});
+      if (request_->level && dictionary.text(1) == request_->entity_id)
+        wanted = Entity(*request_->level, DictionaryId{id});
       texts.emplace(id, dictionary.text(1));
     }));
     if (request_->level && !wanted) return {};  // the ledger has never seen it
@@ -147,7 +149,8 @@ class Planner {
     std::string last_user;
     for (bool more = true, first = true; more; first = false) {
       ADM_ASSIGN(sqlite::Statement users,
-                 ledger->prepare("SELECT distinct_id, contribution FROM user WHERE distinct_id > ?1 OR ?2 ORDER BY 1 LIMIT ?3"));
+                 ledger->prepare(
+                     "SELECT distinct_id, contribution FROM user WHERE distinct_id > ?1 OR ?2 ORDER BY 1 LIMIT ?3"));
       const std::string after = last_user;
       users.bind(1, std::string_view(after));
       users.bind(2, static_cast<std::int64_t>(first));
@@ -205,7 +208,8 @@ class Planner {
         if (ranged() && (!day || !in_range(*day))) return {};
         ADM_TRY(add(day.value_or(kFirstDay), Item::kAdDay, ad, date));
         if (*suffix != '\0') return {};
-        constexpr std::array<std::pair<Level, int>, 3> kNamed{{{Level::kAd, 0}, {Level::kAdset, 2}, {Level::kCampaign, 3}}};
+        constexpr std::array<std::pair<Level, int>, 3> kNamed{
+            {{Level::kAd, 0}, {Level::kAdset, 2}, {Level::kCampaign, 3}}};
         for (const auto& [level, column] : kNamed) {
           const std::string_view id = row.text(column);
           if (id.empty() || !names_.emplace(std::string(name_of(level)) + '\x1f' + std::string(id)).second) continue;
@@ -225,7 +229,9 @@ class Planner {
     // NULL, the empty text and blobs are one owner.
     const std::string owner = "CASE WHEN typeof(distinct_id) IN ('null', 'blob') THEN '' ELSE distinct_id END";
     if (request_->level) {
-      const auto on_user = [&](const sqlite::Statement& row) { return add(request_->until.value_or(kLastDay), Item::kUser, row.text(0)); };
+      const auto on_user = [&](const sqlite::Statement& row) {
+        return add(request_->until.value_or(kLastDay), Item::kUser, row.text(0));
+      };
       return read_in_parts(*product, "mixpanel_user",
                            "SELECT " + owner + " FROM mixpanel_user WHERE " + user_column_of(*request_->level) + " = " +
                                sqlite::quote_text(request_->entity_id),
@@ -238,8 +244,10 @@ class Planner {
     };
     // The text's day may be a neighbour of the day in the reporting zone: a day more on both sides, which does no harm.
     std::string select = "SELECT " + owner + ", max(substr(event_time, 1, 10)) FROM mixpanel_event WHERE 1";
-    if (request_->since) select += " AND event_time >= '" + format_day(Day{std::max(request_->since->value - 1, kFirstDay.value)}) + "'";
-    if (request_->until) select += " AND event_time < '" + format_day(Day{std::min(request_->until->value + 2, kLastDay.value)}) + "'";
+    if (request_->since)
+      select += " AND event_time >= '" + format_day(Day{std::max(request_->since->value - 1, kFirstDay.value)}) + "'";
+    if (request_->until)
+      select += " AND event_time < '" + format_day(Day{std::min(request_->until->value + 2, kLastDay.value)}) + "'";
     return read_in_parts(*product, "mixpanel_event", select, on_event, " GROUP BY 1");
   }
 
@@ -255,13 +263,14 @@ class Planner {
       return add(*day, Item::kCell, row.text(0), row.text(1));
     };
     for (const std::string table : {"daily_mixpanel_metrics", "daily_mixpanel_metrics_breakdown"}) {
-      ADM_TRY(read_in_parts(*sink, table, "SELECT DISTINCT entity_type, entity_id, date FROM " + table + " WHERE 1" + entity,
-                            on_cell));
+      ADM_TRY(read_in_parts(
+          *sink, table, "SELECT DISTINCT entity_type, entity_id, date FROM " + table + " WHERE 1" + entity, on_cell));
     }
     const auto on_name = [&](const sqlite::Statement& row) -> Status {
       return level_of(row.text(0)) ? add(kFirstDay, Item::kName, row.text(0), row.text(1)) : Status();
     };
-    ADM_TRY(read_in_parts(*sink, "id_name_mapping", "SELECT entity_type, entity_id FROM id_name_mapping WHERE 1" + entity, on_name));
+    ADM_TRY(read_in_parts(*sink, "id_name_mapping",
+                          "SELECT entity_type, entity_id FROM id_name_mapping WHERE 1" + entity, on_name));
     if (request_->level && *request_->level != Level::kAd) return {};
     const std::string ad = request_->level ? " AND ad_id = " + sqlite::quote_text(request_->entity_id) : "";
     const auto on_pair = [&](const sqlite::Statement& row) { return add(kFirstDay, Item::kHierarchy, row.text(0)); };

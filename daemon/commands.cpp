@@ -1,9 +1,6 @@
 #include "daemon/commands.hpp"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -24,40 +21,17 @@
 #include "core/sqlite/database.hpp"
 #include "daemon/application.hpp"
 #include "daemon/config.hpp"
+#include "daemon/console.hpp"
 #include "daemon/control_server.hpp"
 #include "daemon/exit_codes.hpp"
 #include "daemon/system_clock.hpp"
 #include "demo/demo.hpp"
+#include "state/folder_lock.hpp"
 #include "state/ledger_store.hpp"
 #include "verify/verify.hpp"
 
 namespace admetrics {
 namespace {
-
-int fail(const Error& error) {
-  std::cerr << "admetricsd: " << error.line() << '\n';
-  return exit_code::of(error.code);
-}
-
-/// The configuration, or nothing after its mistakes were printed.
-std::optional<Config> load_config(const std::string& file) {
-  ConfigResult read = read_config(file);
-  if (read.good()) return std::move(read.config);
-  for (const std::string& line : read.lines()) std::cerr << line << '\n';
-  return std::nullopt;
-}
-
-bool on_terminal() { return ::isatty(STDERR_FILENO) == 1; }
-
-/// A line that moves, on a terminal only.
-void show_progress(const std::string& text) {
-  if (on_terminal()) std::cerr << "\r\033[K" << text << std::flush;
-}
-void end_progress() {
-  if (on_terminal()) std::cerr << "\r\033[K" << std::flush;
-}
-
-constexpr int kBusyTimeoutMs = 5'000;
 
 /// Sums over the campaign rows, which count everything once per level: for people who look.
 void add_totals(const Config& config, boost::json::object& status) {
@@ -130,22 +104,6 @@ void print_status(const boost::json::object& status, bool alive) {
   }
 }
 
-/// As it is where it stands on one line, else as JSON writes it.
-std::string one_line(const std::string& text) {
-  const bool plain =
-      std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; });
-  return plain ? text : boost::json::serialize(boost::json::string(text));
-}
-
-/// Whether a daemon holds the state folder: its lock tells, a process number may be another's by now.
-bool daemon_runs(const std::string& state_dir) {
-  const int file = ::open((state_dir + "/lock").c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return false;
-  const bool held = ::flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-  ::close(file);
-  return held;
-}
-
 std::atomic<bool> stop_demo{false};
 
 }  // namespace
@@ -181,21 +139,25 @@ int verify_command(const VerifyArguments& arguments) {
   }
   end_progress();
   if (!report) return fail(report.error());
+  std::optional<VerifyReport> repaired;
   if (!report->equal() && arguments.repair) {
     if (!arguments.json) std::cout << to_text(*report) << "repairing\n" << std::flush;
     RunOptions repair;
     repair.once = true;
-    repair.quiet = arguments.json;
+    repair.quiet = true;
     repair.backfill = true;
     repair.since = arguments.since;
     repair.until = arguments.until;
     repair.as_of = report->as_of;
     if (const int code = run_daemon(*config, repair); code != exit_code::kFine) return code;
+    repaired = std::move(report).value();
     report = verify(options);
     end_progress();
     if (!report) return fail(report.error());
+    if (!arguments.json) std::cout << repair_to_text(*repaired);
   }
-  std::cout << (arguments.json ? to_json(*report) + "\n" : to_text(*report)) << std::flush;
+  std::cout << (arguments.json ? to_json(*report, repaired ? &*repaired : nullptr) + "\n" : to_text(*report))
+            << std::flush;
   return report->equal() ? exit_code::kFine : exit_code::kNo;
 }
 
@@ -273,7 +235,7 @@ int status_command(const std::string& file, bool json) {
     status = std::move(parsed.get_object());
   }
   try {
-    const bool alive = daemon_runs(config->state_dir);
+    const bool alive = FolderLock::held(config->state_dir);
     status["running"] = alive;
     add_totals(*config, status);
     if (json) {

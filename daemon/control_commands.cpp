@@ -8,6 +8,7 @@
 
 #include "daemon/commands.hpp"
 #include "daemon/config.hpp"
+#include "daemon/console.hpp"
 #include "daemon/control_server.hpp"
 #include "daemon/exit_codes.hpp"
 
@@ -16,11 +17,6 @@ namespace admetrics {
 namespace {
 
 constexpr std::int64_t kStatusTimeoutMs = 5'000;
-
-int fail(const Error& error) {
-  std::cerr << "admetricsd: " << error.line() << '\n';
-  return exit_code::of(error.code);
-}
 
 /// Gives an order and takes the daemon's answer apart; a refusal is an error.
 Result<boost::json::object> order(const std::string& socket, const boost::json::object& request,

@@ -3,29 +3,13 @@
 #include <iostream>
 
 #include "daemon/application.hpp"
+#include "daemon/cli_options.hpp"
 #include "daemon/commands.hpp"
 #include "daemon/exit_codes.hpp"
+#include "daemon/offline_cli.hpp"
+#include "daemon/plan_command.hpp"
 
-namespace {
-
-using namespace admetrics;
-
-/// Days on the command line are `YYYY-MM-DD`.
-void add_day(CLI::App& command, const std::string& name, std::optional<Day>& into, const std::string& help) {
-  command
-      .add_option_function<std::string>(
-          name, [&into](const std::string& text) { into = parse_day(text); }, help)
-      ->type_name("DAY")
-      ->check([](const std::string& text) {
-        return parse_day(text) ? std::string() : "must be a day such as 2025-07-31, not " + text;
-      });
-}
-
-CLI::Option* add_config(CLI::App& command, std::string& into) {
-  return command.add_option("--config", into, "the configuration file (TOML)")->required()->type_name("FILE");
-}
-
-}  // namespace
+using namespace admetrics;  // NOLINT: this file is the program
 
 int main(int argc, char** argv) {
   CLI::App app{
@@ -52,6 +36,7 @@ int main(int argc, char** argv) {
       "  admetricsd run --config FILE\n"
       "  admetricsd run --config FILE --once                  catch up and exit\n"
       "  admetricsd run --config FILE --backfill --once       read and compare everything, and exit\n"
+      "  admetricsd run --config FILE --backfill --plan       only say what that would write\n"
       "  admetricsd run --config FILE --backfill --since 2025-07-01 --until 2025-07-31\n");
   add_config(*run, config);
   run->add_flag("--once", run_options.once, "catch up with everything recorded so far, commit, exit");
@@ -63,6 +48,11 @@ int main(int argc, char** argv) {
   add_day(*run, "--until", run_options.until, "with --backfill: compare stored rows up to this day");
   run->get_option("--since")->needs(backfill);
   run->get_option("--until")->needs(backfill);
+  bool plan = false;
+  bool plan_json = false;
+  run->add_flag("--plan", plan, "with --backfill: say which rows it would insert, update and delete, and write nothing")
+      ->needs(backfill);
+  run->add_flag("--json", plan_json, "with --plan: print JSON")->needs("--plan");
   add_day(*run, "--as-of", run_options.as_of, "pin \"today\", for tests and replays");
 
   VerifyArguments verify_arguments;
@@ -180,6 +170,8 @@ int main(int argc, char** argv) {
                                        "Exit status: 0 good, 78 not.");
   add_config(*check, config);
 
+  OfflineCli offline(app);
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& e) {
@@ -193,6 +185,7 @@ int main(int argc, char** argv) {
     return exit_code::kUsage;
   }
 
+  if (run->parsed() && plan) return plan_command(config, run_options, plan_json);
   if (run->parsed()) {
     ConfigResult read = read_config(config);
     for (const std::string& line : read.lines()) std::cerr << line << '\n';
@@ -207,5 +200,6 @@ int main(int argc, char** argv) {
     return control_command(config, order->get_name(), static_cast<std::int64_t>(timeout_seconds * 1'000));
   }
   if (rejects->parsed()) return rejects_command(config, json, limit);
-  return check_config_command(config);
+  if (check->parsed()) return check_config_command(config);
+  return offline.run();
 }

@@ -141,6 +141,9 @@ Status Pipeline::open() {
   source_ = std::make_unique<source::SqliteSource>(source);
   sink::SqliteSinkOptions sink;
   sink.path = config_->sink_path;
+  constexpr std::int64_t kCacheShare = 16;
+  if (tunables().memory_limit_bytes > 0)
+    sink.large_cache_bytes = std::min(sink.large_cache_bytes, tunables().memory_limit_bytes / kCacheShare);
   sink_ = std::make_unique<sink::SqliteSink>(sink);
   EngineOptions engine;
   engine.workers = config_->workers != 0 ? config_->workers : std::max(1U, std::thread::hardware_concurrency());
@@ -192,6 +195,7 @@ Status Pipeline::run() {
 void Pipeline::mind_memory(const Tunables& tunables) {
   // A full scan may have a quarter. The ledger may have the rest but what SQLite and an epoch's batches need.
   constexpr std::int64_t kScanShare = 4;
+  constexpr std::int64_t kRenderShare = 8;
   constexpr std::int64_t kReservePercent = 20;
   constexpr std::size_t kSqueezeHigh = 2;
   constexpr std::size_t kSqueezeOver = 16;
@@ -216,6 +220,7 @@ void Pipeline::mind_memory(const Tunables& tunables) {
   status_.memory_level = level;
   MemoryLimits limits;
   limits.scan_bytes = limit / kScanShare;
+  limits.render_bytes = limit / kRenderShare;
   limits.state_bytes = limit / 100 * (100 - kReservePercent);
   limits.squeeze = level == MemoryLevel::kNormal ? 1 : level == MemoryLevel::kHigh ? kSqueezeHigh : kSqueezeOver;
   engine_->set_memory_limits(limits);
@@ -490,6 +495,9 @@ void Pipeline::write_status(const char* phase, bool now) {
 
 void Pipeline::tell_progress(const EpochProgress& progress) {
   beat();
+  // What a full scan held goes back before rows are made: the two never stand side by side.
+  if (stage_ != progress.stage && stage_ == "read") ::malloc_trim(0);
+  stage_ = progress.stage;
   const std::int64_t now = clock_->steady_micros();
   if (now - progress_told_micros_ < (terminal_ ? kProgressLineEveryMicros : kProgressLogEveryMicros)) return;
   progress_told_micros_ = now;

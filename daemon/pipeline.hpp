@@ -103,6 +103,7 @@ class Pipeline {
   DaemonStatus status_;
   std::int64_t status_written_micros_ = 0;
   std::int64_t progress_told_micros_ = 0;
+  std::string_view stage_;           // of the epoch that runs
   std::int64_t noticed_micros_ = 0;  // when the change that waits was seen; 0: none waits
   std::int64_t epoch_started_micros_ = 0;
   std::int64_t retry_until_micros_ = 0;

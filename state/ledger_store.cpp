@@ -1,14 +1,5 @@
 #include "state/ledger_store.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
-
 namespace admetrics {
 namespace {
 
@@ -64,16 +55,8 @@ struct SqliteLedger::Statements {
 
 Result<std::unique_ptr<SqliteLedger>> SqliteLedger::open_folder(const std::string& folder,
                                                                 const std::string& identity) {
-  std::error_code made;
-  std::filesystem::create_directories(folder, made);
-  if (made) return Error{Errc::kReadOnly, "create the state folder", folder, made.message()};
-  const std::string lock_path = folder + "/lock";
-  const int lock_file = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR | S_IRGRP);
-  if (lock_file < 0) return Error{Errc::kReadOnly, "open the state folder's lock", lock_path, std::strerror(errno)};
-  std::unique_ptr<SqliteLedger> ledger(new SqliteLedger(lock_file));
-  if (::flock(lock_file, LOCK_EX | LOCK_NB) != 0) {
-    return Error{Errc::kBusy, "lock the state folder", lock_path, "another admetricsd is running on it"};
-  }
+  ADM_ASSIGN(auto lock, FolderLock::take(folder));
+  std::unique_ptr<SqliteLedger> ledger(new SqliteLedger(std::move(lock)));
   ADM_ASSIGN(ledger->database_,
              sqlite::Connection::open(folder + "/ledger.db", sqlite::OpenMode::kCreate, kBusyTimeoutMs));
   sqlite::Connection& database = *ledger->database_;
@@ -95,12 +78,11 @@ Result<std::unique_ptr<SqliteLedger>> SqliteLedger::open_folder(const std::strin
   return ledger;
 }
 
-SqliteLedger::SqliteLedger(int lock_file) : lock_file_(lock_file) {}
+SqliteLedger::SqliteLedger(std::unique_ptr<FolderLock> lock) : lock_(std::move(lock)) {}
 
 SqliteLedger::~SqliteLedger() {
   statements_.reset();
   database_.reset();
-  if (lock_file_ >= 0) ::close(lock_file_);
 }
 
 Status SqliteLedger::prepare() {

@@ -8,6 +8,7 @@
 
 #include "core/engine/ports.hpp"
 #include "core/sqlite/database.hpp"
+#include "state/folder_lock.hpp"
 
 namespace admetrics {
 
@@ -54,10 +55,10 @@ class SqliteLedger : public LedgerStore {
 
  private:
   struct Statements;
-  explicit SqliteLedger(int lock_file);
+  explicit SqliteLedger(std::unique_ptr<FolderLock> lock);
   Status prepare();
 
-  int lock_file_;
+  std::unique_ptr<FolderLock> lock_;         // let go last
   std::optional<Mappings> stored_mappings_;  // what the file holds; none: not known
   std::unique_ptr<sqlite::Connection> database_;
   std::unique_ptr<Statements> statements_;  // finalized before the connection closes

@@ -206,7 +206,7 @@ Result<EpochReport> Engine::run_epoch(const EpochRequest& request) {
       report.receipts.push_back(receipt);
     }
     const std::int64_t ledger_started = clock_->steady_micros();
-    ADM_TRY(save_ledger(commit, input.mappings, std::move(rejects)));
+    ADM_TRY(save_ledger(commit, input.mappings, rejects));
     report.ledger_micros = clock_->steady_micros() - ledger_started;
     report.committed = true;
     report.cells_rendered = static_cast<std::int64_t>(plan.cells.size());
@@ -416,7 +416,8 @@ Status Engine::write_plan(Sink& sink, const Plan& plan, const EpochRequest& requ
   return sink.write_hierarchies(plan.hierarchies);
 }
 
-Status Engine::save_ledger(const CommitHeader& commit, const Mappings& mappings, std::vector<RejectChange> rejects) {
+Status Engine::save_ledger(const CommitHeader& commit, const Mappings& mappings,
+                           const std::vector<RejectChange>& rejects) {
   const std::uint32_t texts = state_->dictionary.size();
   for (std::uint32_t id = texts_saved_; id < texts; ++id) {
     ADM_TRY(ledger_->put_text(id, state_->dictionary.text(DictionaryId{id})));

@@ -23,8 +23,9 @@ struct RejectChange;
 struct MemoryLimits {
   std::int64_t scan_bytes = 0;  // of a full scan, beside the state: more passes where it is small
   std::int64_t state_bytes =
-      0;                    // of the ledger in memory: a ledger or a scan that needs more is refused (kOutOfMemory)
-  std::size_t squeeze = 1;  // batches are so many times smaller than usual
+      0;  // of the ledger in memory: a ledger or a scan that needs more is refused (kOutOfMemory)
+  std::int64_t render_bytes = 0;  // of rows between rendering and writing
+  std::size_t squeeze = 1;        // batches are so many times smaller than usual
 };
 
 struct EngineOptions {
@@ -118,7 +119,7 @@ class Engine {
   Status write_plan(Sink& sink, const Plan& plan, const EpochRequest& request);
   Status write_cells_inline(Sink& sink, const Plan& plan, Day as_of);
   Status write_cells_parallel(Sink& sink, const Plan& plan, const EpochRequest& request);
-  Status save_ledger(const CommitHeader& header, const Mappings& mappings, std::vector<RejectChange> rejects);
+  Status save_ledger(const CommitHeader& header, const Mappings& mappings, const std::vector<RejectChange>& rejects);
   void drop_state();
   /// kOutOfMemory, with what would be needed, when the state is larger than it may be after `share` of it was made.
   [[nodiscard]] Status check_memory(const State& state, double share) const;

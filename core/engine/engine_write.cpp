@@ -49,7 +49,11 @@ Status Engine::write_cells_parallel(Sink& sink, const Plan& plan, const EpochReq
   const std::size_t squeeze = options_.memory.squeeze;
   const std::size_t in_flight_max = pool_.size() * std::max<std::size_t>(1, kRenderChunksInFlightPerWorker / squeeze);
   const std::size_t chunk_cells_max = std::max<std::size_t>(1, kRenderChunkCells / squeeze);
-  const std::size_t chunk_users_max = kRenderChunkUsers / squeeze;
+  std::size_t chunk_users_max = kRenderChunkUsers / squeeze;
+  if (options_.memory.render_bytes > 0) {
+    const auto users = static_cast<std::size_t>(options_.memory.render_bytes / kRenderBytesPerUser);
+    chunk_users_max = std::clamp<std::size_t>(users / in_flight_max / squeeze, 1, chunk_users_max);
+  }
 
   pool_.start([&](std::size_t) {
     Renderer renderer(*state_, request.as_of, reporting_->trial_length_days);

@@ -39,7 +39,7 @@ std::string_view owner_of(const RawValue& distinct_id) {
 struct UserReader::Worker {
   Worker(UserReader& reader, const Reporting& reporting, State& state)
       : folder(reporting, state.dictionary),
-        rows(state.rows.size(), [&reader, &state](std::size_t shard, auto&& batch) {
+        rows(state.rows.size(), [&reader, &state](std::size_t shard, std::vector<CellChange>&& batch) {
           reader.row_inboxes_[shard]->post(std::move(batch),
                                            [&state, shard](const CellChange& c) { state.rows[shard].apply(c); });
         }) {}
@@ -109,7 +109,7 @@ class UserReader::ScanVisitor : public UserRowVisitor {
         folder_(&folder),
         pass_(pass),
         pass_count_(pass_count),
-        out_(reader.scan_shards_.size(), [&reader](std::size_t shard, auto&& batch) {
+        out_(reader.scan_shards_.size(), [&reader](std::size_t shard, std::vector<ScanMessage>&& batch) {
           ScanShard& target = *reader.scan_shards_[shard];
           target.inbox.post(std::move(batch), [&target](ScanMessage& m) { target.apply(m); });
         }) {}

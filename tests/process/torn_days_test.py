@@ -54,6 +54,17 @@ class TornDays(WorldCase):
     def mixpanel_rows(self, world):
         return world.sql(world.sink_db, ROWS % "trial_users_count, trial_users_list, actual_revenue_usd, computed_at")
 
+    def test_verify_raises_no_alarm_over_what_is_held(self):
+        world = self.torn_world()
+        self.tear(world)
+        self.await_held(world)
+        done = world.verify()
+        self.assertEqual(done.code, 2, done)
+        self.one_line(done, "torn")
+        self.put_events_back(world)
+        self.put_day_back(world)
+        world.await_equal()
+
     def test_rows_stay_as_they_were_until_the_day_is_back(self):
         world = self.torn_world()
         before = self.mixpanel_rows(world)

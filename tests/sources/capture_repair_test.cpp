@@ -363,6 +363,7 @@ TEST_F(CaptureRepair, APositionFromBeforeTheTrimmingIsReadFromScratch) {
 
 TEST_F(CaptureRepair, ALogOfAnotherShapeIsMadeAnew) {
   pipeline();
+  int users = 1;
   user("u1");
   watch();
   for (const char* spoil :
@@ -373,7 +374,7 @@ TEST_F(CaptureRepair, ALogOfAnotherShapeIsMadeAnew) {
     product(spoil);
     const EpochInput input = take();
     EXPECT_TRUE(input.reconcile) << spoil;
-    user("after " + std::string(spoil).substr(0, 10));
+    user("u" + std::to_string(++users));
     EXPECT_EQ(changed_users().size(), 1U) << spoil;
   }
 }
