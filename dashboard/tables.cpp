@@ -10,8 +10,10 @@
 namespace admetrics::dashboard {
 namespace {
 
-// Larger than anything that is stored, and small enough that sums of weighed rates stay far from 128 bits.
+// Larger than anything that is stored, and small enough that sums of rates times users stay within 128 bits.
 constexpr std::int64_t kCellMax = 1'000'000'000'000'000'000;
+constexpr std::int64_t kRateCellMax = 1'000'000'000'000;
+constexpr int kRateDigits = 4;
 
 // The columns of a row, in the order of `Row`.
 constexpr std::array<Number, 16> kNumbers{Number::kMetaSpend,
@@ -116,10 +118,11 @@ std::array<std::string, kSlotCount> all_sql() {
 /// A stored number × 10^`digits`. What somebody else put there and is no number counts as 0.
 std::int64_t scaled(const sqlite::Statement& row, int column, int digits) {
   const std::int64_t scale = digits == 0 ? 1 : digits == 2 ? 100 : 10'000;
+  const std::int64_t most = digits == kRateDigits ? kRateCellMax : kCellMax;
   switch (row.type(column)) {
     case sqlite::ColumnType::kInteger: {
       const std::int64_t number = row.integer(column);
-      return std::clamp(number, -kCellMax / scale, kCellMax / scale) * scale;
+      return std::clamp(number, -most / scale, most / scale) * scale;
     }
     case sqlite::ColumnType::kReal: {
       const double number = row.real(column);
@@ -127,8 +130,8 @@ std::int64_t scaled(const sqlite::Statement& row, int column, int digits) {
       // A decimal of ours is the nearest double to a whole number of its last place.
       constexpr double kExact = 9e15;
       if (std::abs(times) < kExact && times / static_cast<double>(scale) == number)
-        return static_cast<std::int64_t>(times);
-      return scaled_from_double(number, digits, kCellMax).value_or(number > 0 ? kCellMax : number < 0 ? -kCellMax : 0);
+        return std::clamp(static_cast<std::int64_t>(times), -most, most);
+      return scaled_from_double(number, digits, most).value_or(number > 0 ? most : number < 0 ? -most : 0);
     }
     case sqlite::ColumnType::kText:
     case sqlite::ColumnType::kBlob:

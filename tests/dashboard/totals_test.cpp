@@ -73,10 +73,12 @@ TEST(TotalsTest, ImpactIsSpendTimesCappedRoasSquared) {
 TEST(TotalsTest, NoTableOverflowsASum) {
   Totals totals;
   Row row;
-  row.spend = row.adjusted_revenue = row.trials = row.clicks = row.trial_conversion_rate = 1'000'000'000'000'000'000;
+  row.spend = row.adjusted_revenue = row.trials = row.clicks = 1'000'000'000'000'000'000;
+  row.trial_conversion_rate = 1'000'000'000'000;  // the largest that is read
   for (int i = 0; i < 1'000; ++i) totals.add(row);
   EXPECT_EQ(saturate(totals.spend), INT64_MAX);
   EXPECT_EQ(totals.roas(), 10'000);
+  EXPECT_EQ(totals.trial_conversion_rate_estimated(), 1'000'000'000'000);
   EXPECT_EQ(totals.click_to_trial_rate(), 10'000);
   EXPECT_EQ(totals.performance_impact(), 85'070'591'730'234'616);  // stops at the end, without a trap
 }
