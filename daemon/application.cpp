@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "daemon/api/http_service.hpp"
 #include "daemon/control.hpp"
 #include "daemon/control_server.hpp"
 #include "daemon/exit_codes.hpp"
@@ -39,6 +40,12 @@ class Application {
         tick_(io_) {}
 
   int run() {
+    if (!options_.once) {
+      if (Status served = http_.start(*config_); !served.ok()) {
+        std::fprintf(stderr, "admetricsd: %s\n", served.error().line().c_str());
+        return exit_code::kCannot;
+      }
+    }
     wait_for_signal();
     tick();
     for (;;) {
@@ -151,6 +158,11 @@ class Application {
     set_up_log(read.config.log_level, read.config.log_json);
     const bool anew = next_ != nullptr || config_->needs_new_pipeline(read.config);
     std::string done = "the new configuration is good";
+    // The server goes its own way: what concerns only it leaves the pipeline alone.
+    if (Status served = http_.reload(read.config); !served.ok()) {
+      log_error(served.error());
+      done += "; HTTP goes on as before, because " + served.error().line();
+    }
     if (anew) {
       done += "; streaming begins again under it";
       next_ = std::make_unique<Config>(std::move(read.config));
@@ -204,6 +216,7 @@ class Application {
   RunOptions options_;
   const SystemClock clock_;
   Board board_;
+  api::HttpService http_{clock_, board_};
   Orders orders_;
   boost::asio::io_context io_;
   boost::asio::signal_set signals_;  // one that comes between two pipelines waits for the second

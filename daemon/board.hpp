@@ -13,6 +13,7 @@ namespace admetrics {
 struct EpochEvent {
   EpochReport report;
   std::int64_t committed_at_millis = 0;  // since 1970, UTC
+  std::int64_t fresh_micros = 0;         // since the oldest change in it was noticed; 0: not by a notice
 };
 
 /// Board: where the pipeline says how it stands, and anyone reads it.

@@ -1,11 +1,14 @@
 #include "daemon/config.hpp"
 
+#include <arpa/inet.h>
 #include <toml++/toml.h>
 
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <fstream>
 #include <functional>
+#include <map>
 #include <numeric>
 #include <tuple>
 
@@ -13,6 +16,7 @@ namespace admetrics {
 namespace {
 
 using Mistakes = std::vector<ConfigMistake>;
+using Lines = std::map<std::string, std::int64_t, std::less<>>;  // of the keys that the file has
 
 /// A known key: its place, and how its value is taken. `take` gives what is wrong, or "".
 struct Key {
@@ -78,6 +82,64 @@ std::string take_choice(const toml::node& node, const std::vector<std::string>& 
     wrong += (i == 0 ? " \"" : i + 1 == choices.size() ? " or \"" : ", \"") + choices[i] + '"';
   }
   return wrong;
+}
+
+std::string take_flag(const toml::node& node, bool& into) {
+  const auto flag = node.value_exact<bool>();
+  if (!flag) return "must be true or false";
+  into = *flag;
+  return "";
+}
+
+/// "127.0.0.1:8787", "[::1]:8787", "localhost:8787", or "" for nothing at all.
+std::string take_listen(const toml::node& node, HttpConfig& into) {
+  std::string problem = take_text(node, into.listen);
+  if (!problem.empty() || into.listen.empty()) return problem;
+  const std::string wrong = "must be an IP address and a port, such as \"127.0.0.1:8787\" or \"[::1]:8787\"";
+  const std::size_t colon = into.listen.rfind(':');
+  if (colon == std::string::npos) return wrong;
+  std::string host = into.listen.substr(0, colon);
+  const char* const end = into.listen.data() + into.listen.size();
+  const auto [rest, error] = std::from_chars(into.listen.data() + colon + 1, end, into.port);
+  if (error != std::errc() || rest != end) return wrong;
+  if (host == "localhost") host = "127.0.0.1";
+  in6_addr parsed;
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+    if (::inet_pton(AF_INET6, host.c_str(), &parsed) != 1) return wrong;
+  } else if (::inet_pton(AF_INET, host.c_str(), &parsed) != 1) {
+    return wrong;
+  }
+  into.address = host;
+  return "";
+}
+
+bool is_loopback(const std::string& address) { return address == "::1" || address.starts_with("127."); }
+
+/// What a browser sends as Origin: "https://dashboard.example.com", with a port where it is not the usual one.
+std::string take_origins(const toml::node& node, std::vector<std::string>& into) {
+  const std::string wrong = "must be a list of origins, such as [\"https://dashboard.example.com\"], or [\"*\"]";
+  const toml::array* list = node.as_array();
+  if (list == nullptr) return wrong;
+  for (const toml::node& entry : *list) {
+    const auto origin = entry.value_exact<std::string>();
+    if (!origin) return wrong;
+    const std::size_t scheme = origin->find("://");
+    const bool whole = scheme != std::string::npos && scheme > 0 && origin->size() > scheme + 3 &&
+                       origin->find_first_of("/ \t\r\n", scheme + 3) == std::string::npos;
+    if (*origin != "*" && !whole) return wrong;
+    into.push_back(*origin);
+  }
+  return "";
+}
+
+/// A number from `from` to `to`, in the unit of `units` whose factor is 1.
+template <std::size_t N>
+std::string take_measure_from(const toml::node& node, const std::pair<std::string_view, std::int64_t> (&units)[N],
+                              const char* example, std::int64_t from, const char* least, std::int64_t& into) {
+  std::string problem = take_measure(node, units, example, into);
+  if (problem.empty() && into < from) problem = std::string("must be at least ") + least;
+  return problem;
 }
 
 const std::vector<Key>& known_keys() {
@@ -157,8 +219,47 @@ const std::vector<Key>& known_keys() {
        [](const toml::node& n, Config& c) {
          return take_measure(n, kDurationsMs, "\"50ms\"", c.tunables.commit_interval_ms);
        }},
-      {"http.listen", [](const toml::node& n, Config& c) { return take_text(n, c.http_listen); }},
-      {"http.token_file", [](const toml::node& n, Config& c) { return take_name(n, c.http_token_file); }},
+      {"http.listen", [](const toml::node& n, Config& c) { return take_listen(n, c.http); }},
+      {"http.token_file", [](const toml::node& n, Config& c) { return take_name(n, c.http.token_file); }},
+      {"http.allow_remote", [](const toml::node& n, Config& c) { return take_flag(n, c.http.allow_remote); }},
+      {"http.cors_origins", [](const toml::node& n, Config& c) { return take_origins(n, c.http.cors_origins); }},
+      {"http.hide_user_ids", [](const toml::node& n, Config& c) { return take_flag(n, c.http.hide_user_ids); }},
+      {"http.recompute_always", [](const toml::node& n, Config& c) { return take_flag(n, c.http.recompute_always); }},
+      {"http.range_days_max",
+       [](const toml::node& n, Config& c) { return take_whole(n, 1, 36'500, c.http.range_days_max); }},
+      {"http.rows_max", [](const toml::node& n, Config& c) { return take_whole(n, 1, 100'000'000, c.http.rows_max); }},
+      {"http.connections_max",
+       [](const toml::node& n, Config& c) { return take_whole(n, 1, 100'000, c.http.connections_max); }},
+      {"http.streams_max",
+       [](const toml::node& n, Config& c) { return take_whole(n, 0, 100'000, c.http.streams_max); }},
+      {"http.head_size_max",
+       [](const toml::node& n, Config& c) {
+         return take_measure_from(n, kSizesBytes, "\"16KiB\"", 1'024, "\"1KiB\"", c.http.head_size_max_bytes);
+       }},
+      {"http.body_size_max",
+       [](const toml::node& n, Config& c) {
+         return take_measure_from(n, kSizesBytes, "\"64KiB\"", 1'024, "\"1KiB\"", c.http.body_size_max_bytes);
+       }},
+      {"http.cache_size",
+       [](const toml::node& n, Config& c) {
+         return take_measure(n, kSizesBytes, "\"128MiB\"", c.http.cache_size_bytes);
+       }},
+      {"http.request_timeout",
+       [](const toml::node& n, Config& c) {
+         return take_measure_from(n, kDurationsMs, "\"30s\"", 100, "\"100ms\"", c.http.request_timeout_ms);
+       }},
+      {"http.recompute_timeout",
+       [](const toml::node& n, Config& c) {
+         return take_measure_from(n, kDurationsMs, "\"10m\"", 100, "\"100ms\"", c.http.recompute_timeout_ms);
+       }},
+      {"http.idle_timeout",
+       [](const toml::node& n, Config& c) {
+         return take_measure_from(n, kDurationsMs, "\"60s\"", 100, "\"100ms\"", c.http.idle_timeout_ms);
+       }},
+      {"http.ready_lag_max",
+       [](const toml::node& n, Config& c) {
+         return take_measure(n, kDurationsMs, "\"60s\"", c.http.ready_lag_max_ms);
+       }},
       {"log.level",
        [](const toml::node& n, Config& c) {
          return take_choice(n, {"debug", "info", "warning", "error"}, c.log_level);
@@ -221,24 +322,64 @@ void refuse_table(const toml::table& table, const std::string& path, Mistakes& m
   }
 }
 
-void take_table(const toml::table& table, const std::string& prefix, Config& config, Mistakes& mistakes) {
+void take_table(const toml::table& table, const std::string& prefix, Config& config, Lines& lines, Mistakes& mistakes) {
   for (const auto& [name, node] : table) {
     const std::string path = prefix + std::string(name.str());
     const auto line = static_cast<std::int64_t>(name.source().begin.line);
     const auto known =
         std::find_if(known_keys().begin(), known_keys().end(), [&](const Key& key) { return key.path == path; });
     if (known != known_keys().end()) {
+      lines.emplace(path, line);
       if (std::string problem = known->take(node, config); !problem.empty())
         mistakes.push_back({line, path, std::move(problem)});
     } else if (path == "source.changelog") {
       mistakes.push_back({line, path, "this version reads SQLite tables only: use [source.sqlite]"});
     } else if (node.is_table() && is_section(path)) {
-      take_table(*node.as_table(), path + '.', config, mistakes);
+      take_table(*node.as_table(), path + '.', config, lines, mistakes);
     } else if (node.is_table() && !node.as_table()->empty()) {
       refuse_table(*node.as_table(), path, mistakes);
     } else {
       mistakes.push_back({line, path, "unknown key; did you mean " + nearest_key(path) + "?"});
     }
+  }
+}
+
+/// The lines of a token file that are not empty and no comments; each is a token.
+std::string read_tokens(const std::string& file, std::vector<std::string>& into) {
+  std::ifstream in(file);
+  if (!in) return file + " cannot be read";
+  constexpr std::size_t kTokenBytesMax = 4'096;
+  std::string line;
+  while (std::getline(in, line)) {
+    const std::size_t from = line.find_first_not_of(" \t\r");
+    if (from == std::string::npos || line[from] == '#') continue;
+    std::string token = line.substr(from, line.find_last_not_of(" \t\r") - from + 1);
+    const bool plain = std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c < 127; });
+    if (!plain || token.size() > kTokenBytesMax)
+      return file + ": a token is one word of ASCII letters, digits and signs";
+    into.push_back(std::move(token));
+  }
+  return into.empty() ? file + " holds no token" : "";
+}
+
+/// What only shows when every key of [http] is known.
+void finish_http(HttpConfig& http, const Lines& lines, Mistakes& mistakes) {
+  const auto line_of = [&](const char* key) {
+    const auto line = lines.find(key);
+    return line == lines.end() ? 0 : line->second;
+  };
+  const auto is_wrong_already = [&](const char* key) {
+    return std::any_of(mistakes.begin(), mistakes.end(), [&](const auto& m) { return m.key == key; });
+  };
+  if (http.listen.empty()) return;
+  if (!http.token_file.empty()) {
+    if (std::string problem = read_tokens(http.token_file, http.tokens); !problem.empty())
+      mistakes.push_back({line_of("http.token_file"), "http.token_file", std::move(problem)});
+  } else if (!is_loopback(http.address) && !http.allow_remote && !is_wrong_already("http.listen") &&
+             !is_wrong_already("http.token_file")) {
+    mistakes.push_back({line_of("http.listen"), "http.listen",
+                        http.listen + " is open to other hosts, and no token is asked for: set http.token_file, or "
+                                      "http.allow_remote = true where something else keeps strangers out"});
   }
 }
 
@@ -264,8 +405,7 @@ bool Config::needs_new_pipeline(const Config& next) const {
 
 void Config::take_over(const Config& next) {
   tunables = next.tunables;
-  http_listen = next.http_listen;
-  http_token_file = next.http_token_file;
+  http = next.http;
   log_level = next.log_level;
   log_json = next.log_json;
 }
@@ -299,8 +439,9 @@ ConfigResult read_config(const std::string& file) {
     result.mistakes.push_back({0, "", "cannot be read: no such file"});
     return result;
   }
+  Lines lines;
   try {
-    take_table(toml::parse_file(file), "", config, result.mistakes);
+    take_table(toml::parse_file(file), "", config, lines, result.mistakes);
   } catch (const toml::parse_error& error) {  // the library as Debian builds it reports in no other way
     result.mistakes.push_back(
         {static_cast<std::int64_t>(error.source().begin.line), "", std::string(error.description())});
@@ -322,7 +463,8 @@ ConfigResult read_config(const std::string& file) {
   require(config.ads_db, "source.sqlite.ads_db", "");
   require(config.state_dir, "state.dir", "state/");
   if (!config.product_db.empty()) require(config.sink_path, "sink.sqlite.path", config.product_db.c_str());
-  if (!config.http_token_file.empty()) config.http_token_file = absolute_path(config.http_token_file, folder);
+  if (!config.http.token_file.empty()) config.http.token_file = absolute_path(config.http.token_file, folder);
+  finish_http(config.http, lines, result.mistakes);
   if (!config.product_db.empty() && config.product_db == config.ads_db) {
     result.mistakes.push_back({0, "source.sqlite.ads_db", "must be another file than source.sqlite.product_db"});
   }

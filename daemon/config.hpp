@@ -11,6 +11,32 @@
 
 namespace admetrics {
 
+/// [http]: what is served, to whom, and what it may cost.
+struct HttpConfig {
+  std::string listen = "127.0.0.1:8787";  // "": nothing is served
+  std::string address = "127.0.0.1";      // of `listen`
+  std::uint16_t port = 8787;
+  std::string token_file;
+  std::vector<std::string> tokens;  // read from it
+  bool allow_remote = false;        // other hosts may come without a token
+  std::vector<std::string> cors_origins;
+  bool hide_user_ids = false;
+  bool recompute_always = false;
+  std::int64_t range_days_max = 400;
+  std::int64_t rows_max = 500'000;
+  std::int64_t connections_max = 512;
+  std::int64_t streams_max = 256;
+  std::int64_t head_size_max_bytes = std::int64_t{16} << 10;
+  std::int64_t body_size_max_bytes = std::int64_t{64} << 10;
+  std::int64_t cache_size_bytes = std::int64_t{128} << 20;
+  std::int64_t request_timeout_ms = 30'000;
+  std::int64_t recompute_timeout_ms = 600'000;
+  std::int64_t idle_timeout_ms = 60'000;
+  std::int64_t ready_lag_max_ms = 60'000;
+
+  bool operator==(const HttpConfig&) const = default;
+};
+
 /// What a running pipeline takes over without a break.
 struct Tunables {
   std::int64_t scan_interval_ms = 60'000;
@@ -39,8 +65,7 @@ struct Config {
   std::size_t workers = 0;
   Tunables tunables;
   // [http]
-  std::string http_listen = "127.0.0.1:8787";
-  std::string http_token_file;
+  HttpConfig http;
   // [log]
   std::string log_level = "info";
   bool log_json = false;

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <random>
 #include <thread>
+#include <utility>
 
 #include "daemon/log.hpp"
 
@@ -157,7 +158,6 @@ Status Pipeline::open() {
         std::string("SQLite ") + sqlite::library_version() +
         " has the WAL-reset race: writing beside the pipeline may lose a transaction; build with the bundled SQLite");
   }
-  if (!config_->http_listen.empty()) log_info("http.listen is set, but this version does not serve HTTP yet");
   log_info("reading " + config_->product_db + " and " + config_->ads_db + ", writing " + config_->sink_path +
            ", capture by " + (config_->capture_triggers ? "triggers" : "scan") + ", " + std::to_string(engine.workers) +
            " workers, days in " + config_->reporting.zone.name());
@@ -362,14 +362,15 @@ void Pipeline::wait_for_work() {
 }
 
 void Pipeline::note_epoch(const EpochReport& report) {
-  noticed_micros_ = 0;
+  const std::int64_t noticed_micros = std::exchange(noticed_micros_, 0);
   status_.last_error.clear();
   if (!report.warning.empty()) log_warning(report.warning);
   if (report.committed) {
     status_.last_epoch = report;
     const Instant now = clock_->now();
     status_.last_epoch_at = format_timestamp(now);
-    board_->announce({report, now.seconds * 1'000 + now.nanos / 1'000'000});
+    const std::int64_t fresh_micros = noticed_micros == 0 ? 0 : clock_->steady_micros() - noticed_micros;
+    board_->announce({report, now.seconds * 1'000 + now.nanos / 1'000'000, fresh_micros});
     ++status_.epochs;
     SinkReceipt receipt;
     if (!report.receipts.empty()) receipt = report.receipts.front();
@@ -474,6 +475,7 @@ void Pipeline::write_status(const char* phase, bool now) {
   status_written_micros_ = micros;
   status_.phase = phase;
   status_.written_at_seconds = clock_->now().seconds;
+  status_.caught_up = caught_up_.load();
   status_.resident_memory_bytes = admetrics::resident_memory_bytes();
   status_.memory_limit_bytes = tunables().memory_limit_bytes;
   if (engine_) {

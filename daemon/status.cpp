@@ -28,6 +28,7 @@ std::string to_json(const DaemonStatus& status) {
   root["started_at"] = format_timestamp({status.started_at_seconds, 0});
   root["uptime_seconds"] = status.written_at_seconds - status.started_at_seconds;
   root["written_at"] = format_timestamp({status.written_at_seconds, 0});
+  root["caught_up"] = status.caught_up;
   root["as_of"] = status.as_of;
   boost::json::error_code not_json;
   root["position"] = status.position.empty() ? boost::json::value() : boost::json::parse(status.position, not_json);

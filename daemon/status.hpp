@@ -34,6 +34,7 @@ struct DaemonStatus {
   std::string phase = "starting";  // starting, catching_up, streaming, waiting, paused, stopping
   std::int64_t started_at_seconds = 0;
   std::int64_t written_at_seconds = 0;
+  bool caught_up = false;  // the state is loaded, and the first epoch of this run is through
   std::string as_of;
   std::string position;
   std::int64_t lag_records = 0;

@@ -24,6 +24,7 @@ inline constexpr std::size_t kRenderChunksInFlightPerWorker = 4;
 inline constexpr std::int64_t kRenderBytesPerUser =
     320;  // what a user costs in his cell's rendered rows: his id, in several lists
 inline constexpr std::size_t kSinkKeysListedMax = 65'536;  // a commit of more cells is not listed, but redone whole
+inline constexpr std::size_t kReceiptKeysMax = 500;        // changed keys that a receipt carries to subscribers
 inline constexpr std::size_t kMetaCellsCachedMax = 100'000;
 
 inline constexpr std::int64_t kScanBytesPerUser = 512;  // what a full scan holds for a user while it runs

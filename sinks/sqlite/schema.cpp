@@ -31,6 +31,14 @@ std::string lists_sql(bool main) {
 
 }  // namespace
 
+std::string create_reading_indexes_sql() {
+  return "CREATE INDEX IF NOT EXISTS idx_daily_level_date ON daily_mixpanel_metrics(entity_type, date, entity_id);\n"
+         "CREATE INDEX IF NOT EXISTS idx_hierarchy_campaign ON id_hierarchy_mapping(campaign_id, adset_id);\n"
+         "CREATE INDEX IF NOT EXISTS idx_hierarchy_adset ON id_hierarchy_mapping(adset_id, ad_id);\n"
+         "CREATE INDEX IF NOT EXISTS idx_breakdown_entity_lookup ON daily_mixpanel_metrics_breakdown(entity_type, "
+         "entity_id, date, breakdown_type);\n";
+}
+
 std::string create_missing_sql() {
   return "CREATE TABLE IF NOT EXISTS daily_mixpanel_metrics (\n"
          "  metric_id INTEGER PRIMARY KEY AUTOINCREMENT,\n"
@@ -47,8 +55,6 @@ std::string create_missing_sql() {
          lists_sql(false) + numbers_sql(false) +
          "  computed_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,\n"
          "  UNIQUE (entity_type, entity_id, date, breakdown_type, breakdown_value)\n);\n"
-         "CREATE INDEX IF NOT EXISTS idx_breakdown_entity_lookup ON daily_mixpanel_metrics_breakdown(entity_type, "
-         "entity_id, date, breakdown_type);\n"
          "CREATE INDEX IF NOT EXISTS idx_breakdown_type_value ON daily_mixpanel_metrics_breakdown(breakdown_type, "
          "breakdown_value, date);\n"
          "CREATE INDEX IF NOT EXISTS idx_breakdown_date_range ON daily_mixpanel_metrics_breakdown(date);\n"
@@ -70,7 +76,8 @@ std::string create_missing_sql() {
          "NULL,\n"
          "  as_of TEXT NOT NULL, committed_at TEXT NOT NULL, keys_known INTEGER NOT NULL\n);\n"
          "CREATE TABLE IF NOT EXISTS _admetrics_sink_keys (kind INTEGER NOT NULL, level INTEGER NOT NULL, entity_id "
-         "TEXT NOT NULL, day INTEGER NOT NULL);\n";
+         "TEXT NOT NULL, day INTEGER NOT NULL);\n" +
+         create_reading_indexes_sql();
 }
 
 const std::vector<std::string>& our_tables() {

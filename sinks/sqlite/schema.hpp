@@ -28,6 +28,9 @@ std::vector<sqlite::ShapeDifference> differences_between(const sqlite::TableShap
 std::vector<const sqlite::IndexShape*> too_narrow_keys(const sqlite::TableShape& wanted,
                                                        const sqlite::TableShape& found);
 
+/// The part of it that only readers need: indexes by which the dashboard finds rows. The tables must exist.
+std::string create_reading_indexes_sql();
+
 /// Fails with kSchema, naming the table and `schema migrate`, when a table stands in an older or foreign shape.
 Status check_shape(sqlite::Connection& database);
 

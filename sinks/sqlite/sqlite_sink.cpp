@@ -67,8 +67,9 @@ Status SqliteSink::create_missing() {
       database_->query_integer("SELECT count(*) FROM sqlite_schema WHERE name IN ('daily_mixpanel_metrics', "
                                "'daily_mixpanel_metrics_breakdown', 'id_name_mapping', 'id_hierarchy_mapping', "
                                "'_admetrics_sink', '_admetrics_sink_keys', 'idx_breakdown_entity_lookup', "
-                               "'idx_breakdown_type_value', 'idx_breakdown_date_range', 'idx_breakdown_computed')"));
-  constexpr std::int64_t kObjects = 10;
+                               "'idx_breakdown_type_value', 'idx_breakdown_date_range', 'idx_breakdown_computed', "
+                               "'idx_daily_level_date', 'idx_hierarchy_campaign', 'idx_hierarchy_adset')"));
+  constexpr std::int64_t kObjects = 13;
   constexpr std::int64_t kTables = 6;
   if (present == kObjects) return {};
   ADM_ASSIGN(
@@ -227,6 +228,7 @@ Status SqliteSink::begin(const CommitHeader& header, bool purge_unrecognized) {
   // An audit compares everything; one that the ledger never hears of has to be done again, whole.
   if (purge_unrecognized) keys_complete_ = false;
   if (purge_unrecognized) ADM_TRY(purge());
+  receipt_.changed_more = receipt_.deleted > 0;  // rows whose keys are none of ours
   ADM_ASSIGN(const std::int64_t rows,
              database_->query_integer("SELECT EXISTS (SELECT 1 FROM daily_mixpanel_metrics) OR EXISTS (SELECT 1 FROM "
                                       "daily_mixpanel_metrics_breakdown)"));
@@ -248,6 +250,11 @@ Status SqliteSink::check_still_ours() {
 }
 
 Status SqliteSink::note_key(SinkKey::Kind kind, Level level, std::string_view entity_id, Day day) {
+  if (receipt_.changed.size() < kReceiptKeysMax) {
+    receipt_.changed.push_back({kind, level, std::string(entity_id), day});
+  } else {
+    receipt_.changed_more = true;
+  }
   if (++keys_noted_ > kSinkKeysListedMax) return {};
   sqlite::Statement& put = statements_->put_key;
   put.bind(1, static_cast<std::int64_t>(kind));

@@ -67,13 +67,13 @@ TEST_F(ConfigTest, WhatIsLeftOutHasItsDefault) {
   EXPECT_EQ(config.workers, 0U);
   EXPECT_EQ(config.tunables.memory_limit_bytes, std::int64_t{6} << 30);
   EXPECT_EQ(config.tunables.commit_interval_ms, 0);
-  EXPECT_EQ(config.http_listen, "127.0.0.1:8787");
-  EXPECT_EQ(config.http_token_file, "");
+  EXPECT_EQ(config.http, HttpConfig());
   EXPECT_EQ(config.log_level, "info");
   EXPECT_FALSE(config.log_json);
 }
 
 TEST_F(ConfigTest, EveryKeyIsTaken) {
+  std::ofstream(in_folder("token")) << "# of the dashboard\nsecret-1\n\n  secret-2\t\n";
   const Config config = good(R"(
 capture = "scan"
 scan_interval = "5m"
@@ -95,8 +95,23 @@ workers = 3
 memory_limit = "512MiB"
 commit_interval = "20ms"
 [http]
-listen = ""
+listen = "0.0.0.0:80"
 token_file = "token"
+allow_remote = true
+cors_origins = ["https://dashboard.example.com", "http://localhost:3000"]
+hide_user_ids = true
+recompute_always = true
+range_days_max = 31
+rows_max = 1000
+connections_max = 10
+streams_max = 5
+head_size_max = "4KiB"
+body_size_max = "8KiB"
+cache_size = "0B"
+request_timeout = "1s"
+recompute_timeout = "2s"
+idle_timeout = "3s"
+ready_lag_max = "4s"
 [log]
 level = "warning"
 format = "json"
@@ -115,8 +130,28 @@ format = "json"
   EXPECT_EQ(config.workers, 3U);
   EXPECT_EQ(config.tunables.memory_limit_bytes, std::int64_t{512} << 20);
   EXPECT_EQ(config.tunables.commit_interval_ms, 20);
-  EXPECT_EQ(config.http_listen, "");
-  EXPECT_EQ(config.http_token_file, in_folder("token"));
+  HttpConfig http;
+  http.listen = "0.0.0.0:80";
+  http.address = "0.0.0.0";
+  http.port = 80;
+  http.token_file = in_folder("token");
+  http.tokens = {"secret-1", "secret-2"};
+  http.allow_remote = true;
+  http.cors_origins = {"https://dashboard.example.com", "http://localhost:3000"};
+  http.hide_user_ids = true;
+  http.recompute_always = true;
+  http.range_days_max = 31;
+  http.rows_max = 1'000;
+  http.connections_max = 10;
+  http.streams_max = 5;
+  http.head_size_max_bytes = 4'096;
+  http.body_size_max_bytes = 8'192;
+  http.cache_size_bytes = 0;
+  http.request_timeout_ms = 1'000;
+  http.recompute_timeout_ms = 2'000;
+  http.idle_timeout_ms = 3'000;
+  http.ready_lag_max_ms = 4'000;
+  EXPECT_EQ(config.http, http);
   EXPECT_EQ(config.log_level, "warning");
   EXPECT_TRUE(config.log_json);
 }
@@ -179,6 +214,61 @@ TEST_F(ConfigTest, ZonesAndDaysMustExist) {
                 ElementsAre(mistake(5, "reporting.as_of", "such as \"2025-07-31\"")))
         << day;
   }
+}
+
+TEST_F(ConfigTest, PlacesToListenAt) {
+  const auto at = [&](const std::string& listen) {
+    const HttpConfig http = good("[http]\nlisten = \"" + listen + "\"\n").http;
+    return http.address + ' ' + std::to_string(http.port);
+  };
+  EXPECT_EQ(at("127.0.0.1:0"), "127.0.0.1 0");
+  EXPECT_EQ(at("127.8.8.8:99"), "127.8.8.8 99");
+  EXPECT_EQ(at("localhost:8787"), "127.0.0.1 8787");
+  EXPECT_EQ(at("[::1]:8787"), "::1 8787");
+  for (const char* listen :
+       {"8787", ":8787", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:80x", "::1:8787",
+        "[::1]", "[127.0.0.1]:80", "example.com:80", "127.0.0.1 :80"}) {
+    EXPECT_THAT(mistakes(std::string("[http]\nlisten = \"") + listen + "\"\n"),
+                ElementsAre(mistake(5, "http.listen", "an IP address and a port")))
+        << listen;
+  }
+}
+
+TEST_F(ConfigTest, OtherHostsNeedATokenOrAWord) {
+  for (const char* listen : {"0.0.0.0:80", "192.168.1.5:80", "[::]:80", "[fe80::1]:80"}) {
+    const std::string text = std::string("[http]\nlisten = \"") + listen + "\"\n";
+    EXPECT_THAT(mistakes(text), ElementsAre(mistake(5, "http.listen", "http.token_file"))) << listen;
+    EXPECT_EQ(good(text + "allow_remote = true\n").http.tokens.size(), 0U);
+  }
+  std::ofstream(in_folder("token")) << "secret\n";
+  EXPECT_THAT(good("[http]\nlisten = \"0.0.0.0:80\"\ntoken_file = \"token\"\n").http.tokens, ElementsAre("secret"));
+}
+
+TEST_F(ConfigTest, ATokenFileHoldsTokens) {
+  const std::string text = "[http]\ntoken_file = \"token\"\n";
+  EXPECT_THAT(mistakes(text), ElementsAre(mistake(5, "http.token_file", "cannot be read")));
+  std::ofstream(in_folder("token")) << "# nothing\n\n";
+  EXPECT_THAT(mistakes(text), ElementsAre(mistake(5, "http.token_file", "holds no token")));
+  std::ofstream(in_folder("token")) << "two words\n";
+  EXPECT_THAT(mistakes(text), ElementsAre(mistake(5, "http.token_file", "one word")));
+}
+
+TEST_F(ConfigTest, OriginsAreWhatBrowsersSend) {
+  EXPECT_THAT(good("[http]\ncors_origins = [\"*\"]\n").http.cors_origins, ElementsAre("*"));
+  for (const char* value :
+       {"\"*\"", "[1]", "[\"example.com\"]", "[\"https://example.com/\"]", "[\"https://\"]", "[\"\"]"}) {
+    EXPECT_THAT(mistakes(std::string("[http]\ncors_origins = ") + value + "\n"),
+                ElementsAre(mistake(5, "http.cors_origins", "list of origins")))
+        << value;
+  }
+}
+
+TEST_F(ConfigTest, HttpLimitsHaveTheirLeast) {
+  EXPECT_THAT(mistakes("[http]\nrange_days_max = 0\n"), ElementsAre(mistake(5, "http.range_days_max", "from 1")));
+  EXPECT_THAT(mistakes("[http]\nhead_size_max = \"10B\"\n"), ElementsAre(mistake(5, "http.head_size_max", "1KiB")));
+  EXPECT_THAT(mistakes("[http]\nrequest_timeout = \"1ms\"\n"),
+              ElementsAre(mistake(5, "http.request_timeout", "100ms")));
+  EXPECT_THAT(mistakes("[http]\nhide_user_ids = 1\n"), ElementsAre(mistake(5, "http.hide_user_ids", "true or false")));
 }
 
 TEST_F(ConfigTest, AnUnknownKeySuggestsTheNearest) {

@@ -1,0 +1,190 @@
+#include "daemon/telemetry.hpp"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <map>
+#include <mutex>
+
+#include "admetrics_build_info.hpp"
+#include "core/sqlite/database.hpp"
+
+namespace admetrics {
+namespace {
+
+using prometheus::BuildCounter;
+using prometheus::BuildGauge;
+using prometheus::BuildHistogram;
+using prometheus::Counter;
+using prometheus::Family;
+using prometheus::Gauge;
+using prometheus::Histogram;
+using Buckets = Histogram::BucketBoundaries;
+
+const Buckets kEpochSeconds{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300};
+const Buckets kRequestSeconds{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60};
+const Buckets kKeys{1, 3, 10, 30, 100, 300, 1'000, 10'000, 100'000, 1'000'000};
+
+double seconds_of(std::int64_t micros) { return static_cast<double>(micros) / 1e6; }
+
+}  // namespace
+
+struct Telemetry::Metrics {
+  prometheus::Registry registry;
+
+  Family<Counter>& counters(const char* name, const char* help) {
+    return BuildCounter().Name(name).Help(help).Register(registry);
+  }
+  Family<Gauge>& gauges(const char* name, const char* help) {
+    return BuildGauge().Name(name).Help(help).Register(registry);
+  }
+  Family<Histogram>& histograms(const char* name, const char* help) {
+    return BuildHistogram().Name(name).Help(help).Register(registry);
+  }
+
+  // Epochs.
+  Counter& epochs = counters("admetricsd_epochs_total", "Epochs that were committed.").Add({});
+  Histogram& epoch_seconds =
+      histograms("admetricsd_epoch_duration_seconds", "How long an epoch took.").Add({}, kEpochSeconds);
+  Family<Histogram>& stage_seconds =
+      histograms("admetricsd_epoch_stage_duration_seconds", "How long each stage of an epoch took.");
+  Histogram& stage_read = stage_seconds.Add({{"stage", "read"}}, kEpochSeconds);
+  Histogram& stage_render = stage_seconds.Add({{"stage", "render_and_write"}}, kEpochSeconds);
+  Histogram& stage_commit = stage_seconds.Add({{"stage", "commit"}}, kEpochSeconds);
+  Histogram& stage_ledger = stage_seconds.Add({{"stage", "ledger"}}, kEpochSeconds);
+  Family<Counter>& keys = counters("admetricsd_dirty_keys_total", "Keys whose facts were read again.");
+  Counter& keys_users = keys.Add({{"kind", "user"}});
+  Counter& keys_ad_days = keys.Add({{"kind", "ad_day"}});
+  Histogram& epoch_keys = histograms("admetricsd_epoch_dirty_keys", "Dirty keys of an epoch.").Add({}, kKeys);
+  Counter& records = counters("admetricsd_change_records_total", "Change records that epochs took.").Add({});
+  Family<Counter>& rows =
+      counters("admetricsd_rows_total", "Rows that were offered to the sink, by what became of them.");
+  Counter& rows_inserted = rows.Add({{"result", "inserted"}});
+  Counter& rows_updated = rows.Add({{"result", "updated"}});
+  Counter& rows_deleted = rows.Add({{"result", "deleted"}});
+  Counter& rows_unchanged = rows.Add({{"result", "unchanged"}});
+  Histogram& freshness = histograms("admetricsd_freshness_seconds",
+                                    "From noticing the oldest change of an epoch until its rows were visible.")
+                             .Add({}, kEpochSeconds);
+  Gauge& last_epoch = gauges("admetricsd_last_epoch_timestamp_seconds", "When the last epoch was committed.").Add({});
+  Gauge& last_epoch_id = gauges("admetricsd_last_epoch_id", "The number of the last epoch.").Add({});
+
+  // As the status says.
+  Counter& failures = counters("admetricsd_failures_total", "Failed attempts, each followed by another.").Add({});
+  Gauge& up = gauges("admetricsd_caught_up", "1 when the first epoch of this run is through.").Add({});
+  Gauge& started = gauges("admetricsd_start_timestamp_seconds", "When the pipeline started.").Add({});
+  Gauge& lag_records = gauges("admetricsd_lag_records", "Change records that wait.").Add({});
+  Gauge& lag_seconds =
+      gauges("admetricsd_lag_seconds", "How long the oldest change that is not visible has waited.").Add({});
+  Gauge& users = gauges("admetricsd_users", "Users in memory.").Add({});
+  Gauge& resident = gauges("admetricsd_memory_resident_bytes", "Resident memory of the process.").Add({});
+  Gauge& ledger_bytes = gauges("admetricsd_memory_ledger_bytes", "Memory of the contributions and cells.").Add({});
+  Gauge& memory_limit = gauges("admetricsd_memory_limit_bytes", "The configured limit.").Add({});
+  Family<Gauge>& rejects = gauges("admetricsd_rejected_rows", "Source rows that cannot be read, by table and reason.");
+  Family<Gauge>& unmapped = gauges("admetricsd_unmapped_values", "Values that no mapping covers, by breakdown.");
+
+  // HTTP.
+  Family<Counter>& requests = counters("admetricsd_http_requests_total", "Requests, by route, method and status.");
+  Family<Histogram>& request_seconds =
+      histograms("admetricsd_http_request_duration_seconds", "From the whole request to its answer, by route.");
+  Counter& request_bytes = counters("admetricsd_http_response_bytes_total", "Bytes of bodies that were sent.").Add({});
+  Gauge& connections = gauges("admetricsd_http_connections", "Open connections.").Add({});
+  Gauge& streams = gauges("admetricsd_http_streams", "Open event streams.").Add({});
+
+  Gauge& build = gauges("admetricsd_build_info", "1, with what was built.")
+                     .Add({{"version", std::string(build_info::kVersion)},
+                           {"revision", std::string(build_info::kGitDescribe)},
+                           {"sqlite", std::string(sqlite::library_version())}});
+
+  std::mutex mutex;                // guards what follows, and that one text is made at a time
+  std::int64_t failures_seen = 0;  // of the pipeline that runs; a new one counts from 0
+  std::map<std::pair<std::string, std::string>, Gauge*> reject_gauges;
+  std::map<std::string, Gauge*> unmapped_gauges;
+
+  Metrics() { build.Set(1); }
+
+  void take(const DaemonStatus& status) {
+    failures.Increment(
+        static_cast<double>(status.failures_total - (status.failures_total < failures_seen ? 0 : failures_seen)));
+    failures_seen = status.failures_total;
+    up.Set(status.caught_up ? 1 : 0);
+    started.Set(static_cast<double>(status.started_at_seconds));
+    lag_records.Set(static_cast<double>(status.lag_records));
+    lag_seconds.Set(status.lag_seconds);
+    users.Set(static_cast<double>(status.users));
+    resident.Set(static_cast<double>(resident_memory_bytes()));
+    ledger_bytes.Set(static_cast<double>(status.ledger_memory_bytes));
+    memory_limit.Set(static_cast<double>(status.memory_limit_bytes));
+    // A reason that is gone is 0, not absent: whoever watches it sees it fall.
+    for (const auto& [key, gauge] : reject_gauges) gauge->Set(0);
+    for (const auto& count : status.rejects) {
+      const std::string table(count.table);
+      const std::string reason(name_of(count.reason));
+      Gauge*& gauge = reject_gauges[std::pair(table, reason)];
+      if (gauge == nullptr) gauge = &rejects.Add({{"table", table}, {"reason", reason}});
+      gauge->Set(static_cast<double>(count.rows));
+    }
+    for (const auto& [key, gauge] : unmapped_gauges) gauge->Set(0);
+    for (const UnmappedValue& value : status.unmapped) {
+      const std::string breakdown(name_of(value.breakdown));
+      Gauge*& gauge = unmapped_gauges[breakdown];
+      if (gauge == nullptr) gauge = &unmapped.Add({{"breakdown", breakdown}});
+      gauge->Increment();
+    }
+  }
+};
+
+Telemetry::Telemetry() : metrics_(std::make_unique<Metrics>()) {}
+Telemetry::~Telemetry() = default;
+
+void Telemetry::note_epoch(const EpochEvent& event) {
+  const EpochReport& report = event.report;
+  Metrics& m = *metrics_;
+  m.epochs.Increment();
+  m.epoch_seconds.Observe(seconds_of(report.total_micros));
+  m.stage_read.Observe(seconds_of(report.read_micros));
+  m.stage_render.Observe(seconds_of(report.render_micros));
+  m.stage_commit.Observe(seconds_of(report.commit_micros));
+  m.stage_ledger.Observe(seconds_of(report.ledger_micros));
+  m.keys_users.Increment(static_cast<double>(report.users_read));
+  m.keys_ad_days.Increment(static_cast<double>(report.ad_days_read));
+  m.epoch_keys.Observe(static_cast<double>(report.users_read + report.ad_days_read));
+  m.records.Increment(static_cast<double>(report.records));
+  for (const SinkReceipt& receipt : report.receipts) {
+    m.rows_inserted.Increment(static_cast<double>(receipt.inserted));
+    m.rows_updated.Increment(static_cast<double>(receipt.updated));
+    m.rows_deleted.Increment(static_cast<double>(receipt.deleted));
+    m.rows_unchanged.Increment(static_cast<double>(receipt.unchanged));
+  }
+  if (event.fresh_micros > 0) m.freshness.Observe(seconds_of(event.fresh_micros));
+  m.last_epoch.Set(static_cast<double>(event.committed_at_millis) / 1e3);
+  m.last_epoch_id.Set(static_cast<double>(report.epoch.value));
+}
+
+void Telemetry::note_request(std::string_view route, std::string_view method, unsigned status, double seconds,
+                             std::size_t bytes) {
+  // Any text may stand where a method should: only those that mean something become labels.
+  const bool known = method == "GET" || method == "HEAD" || method == "POST" || method == "OPTIONS";
+  const std::string label(route.empty() ? "none" : route);
+  metrics_->requests
+      .Add({{"route", label}, {"method", known ? std::string(method) : "other"}, {"status", std::to_string(status)}})
+      .Increment();
+  metrics_->request_seconds.Add({{"route", label}}, kRequestSeconds).Observe(seconds);
+  metrics_->request_bytes.Increment(static_cast<double>(bytes));
+}
+
+void Telemetry::note_connections(std::size_t connections, std::size_t streams) {
+  metrics_->connections.Set(static_cast<double>(connections));
+  metrics_->streams.Set(static_cast<double>(streams));
+}
+
+std::string Telemetry::text(const DaemonStatus& status) {
+  const std::lock_guard lock(metrics_->mutex);
+  metrics_->take(status);
+  return prometheus::TextSerializer().Serialize(metrics_->registry.Collect());
+}
+
+}  // namespace admetrics
