@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the build needs and fetches SQLite. Runs nothing when everything is there. Needs no terminal.
-#   scripts/setup.sh          compiler, libraries, SQLite
+# Installs what the build needs, fetches SQLite and what the live page is bundled with. Runs nothing when everything is there. Needs no terminal.
+#   scripts/setup.sh          compiler, libraries, SQLite, the page's packages
 #   scripts/setup.sh --dev    also clang, clang-format, clang-tidy, valgrind
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -48,17 +48,13 @@ fi
 sqlite=third_party/sqlite
 source_file=$sqlite/node_modules/better-sqlite3/deps/sqlite3/sqlite3.c
 source_sha256=60d2f39a3726cd6b9021da6f4e868608d66fbb6528a9f513dc8ffcc640493422
-stamp=$sqlite/node_modules/.admetricsd-stamp
 source_is_right() { echo "$source_sha256  $source_file" | sha256sum --check --status 2>/dev/null; }
-lock_hash=$(sha256sum "$sqlite/package-lock.json" | cut -d' ' -f1)
 
-if [[ $(cat "$stamp" 2>/dev/null || true) != "$lock_hash" ]] || ! source_is_right; then
-  echo "setup: fetching SQLite ($sqlite)"
-  for attempt in 1 2 3; do
-    if (cd "$sqlite" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null); then break; fi
-    ((attempt < 3)) || fail "npm ci failed in $sqlite; is the npm registry reachable?"
-    sleep $((attempt * 3))
-  done
-  source_is_right || fail "$source_file does not have the expected SHA-256 $source_sha256"
-  echo "$lock_hash" >"$stamp"
-fi
+# Somebody may have emptied the folder and left the stamp.
+source_is_right || rm -f "$sqlite/node_modules/.admetricsd-stamp"
+scripts/npm_ci.sh "$sqlite" || fail "could not fetch SQLite"
+source_is_right || fail "$source_file does not have the expected SHA-256 $source_sha256"
+
+# --- What the live page is bundled with ------------------------------------------------------------------------------
+
+scripts/npm_ci.sh web || fail "could not fetch the page's packages"
