@@ -41,7 +41,8 @@ class Client {
     ::inet_pton(AF_INET, host.c_str(), &place.sin_addr);
     const int on = 1;
     ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    good_ = ::connect(socket_, reinterpret_cast<const sockaddr*>(&place), sizeof place) == 0;  // NOLINT: as POSIX has it
+    good_ =
+        ::connect(socket_, reinterpret_cast<const sockaddr*>(&place), sizeof place) == 0;  // NOLINT: as POSIX has it
     buffer_.resize(std::size_t{1} << 18);
   }
   ~Client() { ::close(socket_); }
@@ -147,7 +148,8 @@ int main(int argc, char** argv) {
   }
   std::sort(all.millis.begin(), all.millis.end());
   std::printf(
-      "{\"requests\": %zu, \"failures\": %zu, \"per_second\": %.1f, \"p50_ms\": %.3f, \"p90_ms\": %.3f, \"p99_ms\": %.3f, "
+      "{\"requests\": %zu, \"failures\": %zu, \"per_second\": %.1f, \"p50_ms\": %.3f, \"p90_ms\": %.3f, \"p99_ms\": "
+      "%.3f, "
       "\"max_ms\": %.3f, \"bytes_each\": %.0f}\n",
       all.millis.size(), all.failures, static_cast<double>(all.millis.size()) / elapsed, at_share(all.millis, 0.5),
       at_share(all.millis, 0.9), at_share(all.millis, 0.99), all.millis.empty() ? 0.0 : all.millis.back(),

@@ -233,7 +233,9 @@ const std::vector<Key>& known_keys() {
          return take_measure_from(n, kSizesBytes, "\"64KiB\"", 1'024, "\"1KiB\"", c.http.body_size_max_bytes);
        }},
       {"http.cache_size",
-       [](const toml::node& n, Config& c) { return take_measure(n, kSizesBytes, "\"128MiB\"", c.http.cache_size_bytes); }},
+       [](const toml::node& n, Config& c) {
+         return take_measure(n, kSizesBytes, "\"128MiB\"", c.http.cache_size_bytes);
+       }},
       {"http.request_timeout",
        [](const toml::node& n, Config& c) {
          return take_measure_from(n, kDurationsMs, "\"30s\"", 100, "\"100ms\"", c.http.request_timeout_ms);
@@ -247,7 +249,9 @@ const std::vector<Key>& known_keys() {
          return take_measure_from(n, kDurationsMs, "\"60s\"", 100, "\"100ms\"", c.http.idle_timeout_ms);
        }},
       {"http.ready_lag_max",
-       [](const toml::node& n, Config& c) { return take_measure(n, kDurationsMs, "\"60s\"", c.http.ready_lag_max_ms); }},
+       [](const toml::node& n, Config& c) {
+         return take_measure(n, kDurationsMs, "\"60s\"", c.http.ready_lag_max_ms);
+       }},
       {"log.level",
        [](const toml::node& n, Config& c) {
          return take_choice(n, {"debug", "info", "warning", "error"}, c.log_level);
@@ -343,7 +347,8 @@ std::string read_tokens(const std::string& file, std::vector<std::string>& into)
     if (from == std::string::npos || line[from] == '#') continue;
     std::string token = line.substr(from, line.find_last_not_of(" \t\r") - from + 1);
     const bool plain = std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c < 127; });
-    if (!plain || token.size() > kTokenBytesMax) return file + ": a token is one word of ASCII letters, digits and signs";
+    if (!plain || token.size() > kTokenBytesMax)
+      return file + ": a token is one word of ASCII letters, digits and signs";
     into.push_back(std::move(token));
   }
   return into.empty() ? file + " holds no token" : "";

@@ -60,7 +60,8 @@ struct Telemetry::Metrics {
   Counter& keys_ad_days = keys.Add({{"kind", "ad_day"}});
   Histogram& epoch_keys = histograms("admetricsd_epoch_dirty_keys", "Dirty keys of an epoch.").Add({}, kKeys);
   Counter& records = counters("admetricsd_change_records_total", "Change records that epochs took.").Add({});
-  Family<Counter>& rows = counters("admetricsd_rows_total", "Rows that were offered to the sink, by what became of them.");
+  Family<Counter>& rows =
+      counters("admetricsd_rows_total", "Rows that were offered to the sink, by what became of them.");
   Counter& rows_inserted = rows.Add({{"result", "inserted"}});
   Counter& rows_updated = rows.Add({{"result", "updated"}});
   Counter& rows_deleted = rows.Add({{"result", "deleted"}});
@@ -76,7 +77,8 @@ struct Telemetry::Metrics {
   Gauge& up = gauges("admetricsd_caught_up", "1 when the first epoch of this run is through.").Add({});
   Gauge& started = gauges("admetricsd_start_timestamp_seconds", "When the pipeline started.").Add({});
   Gauge& lag_records = gauges("admetricsd_lag_records", "Change records that wait.").Add({});
-  Gauge& lag_seconds = gauges("admetricsd_lag_seconds", "How long the oldest change that is not visible has waited.").Add({});
+  Gauge& lag_seconds =
+      gauges("admetricsd_lag_seconds", "How long the oldest change that is not visible has waited.").Add({});
   Gauge& users = gauges("admetricsd_users", "Users in memory.").Add({});
   Gauge& resident = gauges("admetricsd_memory_resident_bytes", "Resident memory of the process.").Add({});
   Gauge& ledger_bytes = gauges("admetricsd_memory_ledger_bytes", "Memory of the contributions and cells.").Add({});
@@ -97,15 +99,16 @@ struct Telemetry::Metrics {
                            {"revision", std::string(build_info::kGitDescribe)},
                            {"sqlite", std::string(sqlite::library_version())}});
 
-  std::mutex mutex;                   // guards what follows, and that one text is made at a time
-  std::int64_t failures_seen = 0;     // of the pipeline that runs; a new one counts from 0
+  std::mutex mutex;                // guards what follows, and that one text is made at a time
+  std::int64_t failures_seen = 0;  // of the pipeline that runs; a new one counts from 0
   std::map<std::pair<std::string, std::string>, Gauge*> reject_gauges;
   std::map<std::string, Gauge*> unmapped_gauges;
 
   Metrics() { build.Set(1); }
 
   void take(const DaemonStatus& status) {
-    failures.Increment(static_cast<double>(status.failures_total - (status.failures_total < failures_seen ? 0 : failures_seen)));
+    failures.Increment(
+        static_cast<double>(status.failures_total - (status.failures_total < failures_seen ? 0 : failures_seen)));
     failures_seen = status.failures_total;
     up.Set(status.caught_up ? 1 : 0);
     started.Set(static_cast<double>(status.started_at_seconds));

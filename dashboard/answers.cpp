@@ -12,9 +12,7 @@ void count(JsonText& json, std::string_view name, Int128 value) { json.name(name
 void money(JsonText& json, std::string_view name, Int128 cents) { json.name(name).decimal(saturate(cents), 2); }
 void ratio(JsonText& json, std::string_view name, std::int64_t value) { json.name(name).decimal(value, 4); }
 
-std::string_view name_or_all(Breakdown breakdown) {
-  return breakdown == Breakdown::kNone ? "all" : name_of(breakdown);
-}
+std::string_view name_or_all(Breakdown breakdown) { return breakdown == Breakdown::kNone ? "all" : name_of(breakdown); }
 
 /// Which commit an answer shows, and how it was made.
 void write_origin(JsonText& json, const Snapshot& snapshot, const Context& context) {
@@ -102,12 +100,15 @@ constexpr std::array<std::string_view, 35> kEntityFields{"id",
 
 }  // namespace
 
+Status Budget::check(std::int64_t rows) const {
+  if (rows <= context_->limits.rows_max) return {};
+  return Error{Errc::kUsage, "answer", "end_date",
+               "the answer would need more than " + std::to_string(context_->limits.rows_max) +
+                   " stored rows: ask for fewer days"};
+}
+
 Status Budget::spend_row() {
-  if (++rows_ > context_->limits.rows_max) {
-    return Error{Errc::kUsage, "answer", "end_date",
-                 "the answer would need more than " + std::to_string(context_->limits.rows_max) +
-                     " stored rows: ask for fewer days"};
-  }
+  ADM_TRY(check(++rows_));
   constexpr std::int64_t kRowsBetweenLooks = 256;
   if (rows_ % kRowsBetweenLooks == 0 && context_->clock != nullptr &&
       context_->clock->steady_micros() > context_->deadline_micros) {

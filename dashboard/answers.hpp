@@ -11,7 +11,8 @@
 /// kUsage: the answer would be larger than the limits allow. kInterrupted: the deadline has passed.
 namespace admetrics::dashboard {
 
-Result<std::string> answer_data(Tables& tables, const DataRequest& request, const Context& context);
+/// `helper`, where there is one, reads the lowest level on a thread of its own, from the same snapshot.
+Result<std::string> answer_data(Tables& tables, Tables* helper, const DataRequest& request, const Context& context);
 Result<std::string> answer_chart(Tables& tables, const Snapshot& snapshot, const ChartRequest& request,
                                  const Context& context);
 Result<std::string> answer_overview(Tables& tables, const Snapshot& snapshot, const OverviewRequest& request,
@@ -30,6 +31,7 @@ class Budget {
   explicit Budget(const Context& context) : context_(&context) {}
   /// To be called for every row.
   Status spend_row();
+  [[nodiscard]] Status check(std::int64_t rows) const;
 
  private:
   const Context* context_;

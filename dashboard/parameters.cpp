@@ -7,7 +7,7 @@
 namespace admetrics::dashboard {
 namespace {
 
-constexpr std::size_t kShownMax = 60;     // of a wrong value, in the message
+constexpr std::size_t kShownMax = 60;      // of a wrong value, in the message
 constexpr std::size_t kEntityIdMax = 500;  // longer than any id, shorter than a nuisance
 
 std::string quoted(std::string_view value) {

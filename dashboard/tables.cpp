@@ -82,16 +82,13 @@ std::string columns(bool main, bool lists, const std::string& prefix) {
 }
 
 std::string level_sql(bool main, bool lists) {
-  if (main) {
-    return "SELECT " + columns(true, lists, "") + " FROM " + std::string(kMainTable) +
-           " WHERE entity_type = ?1 AND date BETWEEN ?2 AND ?3 ORDER BY date";
-  }
-  // A breakdown row has a main row of its cell beside it (`metrics.md` section 5), so the main table's index finds the
-  // cells, and the cells their rows: exactly those that are asked for, whatever else is on those days.
-  return "SELECT " + columns(false, lists, "b.") + " FROM " + std::string(kMainTable) + " m CROSS JOIN " +
-         std::string(kBreakdownTable) +
-         " b WHERE m.entity_type = ?1 AND m.date >= ?2 AND m.date <= ?3 AND b.entity_type = ?1 AND b.entity_id = "
-         "m.entity_id AND b.date = m.date AND b.breakdown_type = ?4 ORDER BY m.date";
+  // First which entities have a row at all, from an index alone; then each one's rows, which mostly stand together. A
+  // breakdown row has a main row of its cell beside it (`metrics.md` section 5), so this finds every entity of it, too.
+  const std::string table(main ? kMainTable : kBreakdownTable);
+  return "SELECT " + columns(main, lists, "r.") + " FROM (SELECT DISTINCT entity_id FROM " + std::string(kMainTable) +
+         " WHERE entity_type = ?1 AND date BETWEEN ?2 AND ?3) e CROSS JOIN " + table +
+         " r WHERE r.entity_type = ?1 AND r.entity_id = e.entity_id AND r.date BETWEEN ?2 AND ?3" +
+         (main ? "" : " AND r.breakdown_type = ?4");
 }
 
 std::array<std::string, kSlotCount> all_sql() {
@@ -103,8 +100,8 @@ std::array<std::string, kSlotCount> all_sql() {
   const std::string of_entity = " WHERE entity_type = ?1 AND entity_id = ?5 AND date BETWEEN ?2 AND ?3";
   const std::string breakdown = "SELECT " + columns(false, true, "") + " FROM " + std::string(kBreakdownTable) +
                                 of_entity + " AND breakdown_type = ?4";
-  sql[kEntityMain] = "SELECT " + columns(true, true, "") + " FROM " + std::string(kMainTable) + of_entity +
-                     " ORDER BY date";
+  sql[kEntityMain] =
+      "SELECT " + columns(true, true, "") + " FROM " + std::string(kMainTable) + of_entity + " ORDER BY date";
   sql[kEntityBreakdown] = breakdown + " ORDER BY date";
   sql[kEntityBreakdownValue] = breakdown + " AND breakdown_value = ?6 ORDER BY date";
   sql[kFirstDayOfLevel] = "SELECT min(date) FROM " + std::string(kMainTable) + " WHERE entity_type = ?1";
@@ -112,8 +109,7 @@ std::array<std::string, kSlotCount> all_sql() {
   sql[kName] = "SELECT canonical_name FROM " + std::string(kNameTable) + " WHERE entity_type = ?1 AND entity_id = ?2";
   sql[kAdsetsOfCampaign] =
       "SELECT DISTINCT adset_id FROM " + std::string(kHierarchyTable) + " WHERE campaign_id = ?1 ORDER BY adset_id";
-  sql[kAdsOfAdset] =
-      "SELECT ad_id FROM " + std::string(kHierarchyTable) + " WHERE adset_id = ?1 ORDER BY ad_id";
+  sql[kAdsOfAdset] = "SELECT ad_id FROM " + std::string(kHierarchyTable) + " WHERE adset_id = ?1 ORDER BY ad_id";
   return sql;
 }
 
@@ -228,6 +224,13 @@ Result<Snapshot> Tables::begin() {
   return snapshot;
 }
 
+Status Tables::begin_beside(Tables& other) {
+  end();
+  if (!database_ || file_ != other.file_) ADM_TRY(open());
+  ADM_ASSIGN(const sqlite::Snapshot snapshot, other.database_->snapshot());
+  return database_->begin_read_at(snapshot);
+}
+
 void Tables::end() {
   if (!database_) return;
   for (sqlite::Statement& statement : statements_->slots) statement.reset();
@@ -267,7 +270,8 @@ Status Tables::visit_level(Level level, Breakdown breakdown, const Range& range,
   const bool main = breakdown == Breakdown::kNone;
   const bool all = lists == Lists::kAll;
   sqlite::Statement& statement =
-      statements_->slots[main ? (all ? kLevelMain : kLevelMainNumbers) : (all ? kLevelBreakdown : kLevelBreakdownNumbers)];
+      statements_
+          ->slots[main ? (all ? kLevelMain : kLevelMainNumbers) : (all ? kLevelBreakdown : kLevelBreakdownNumbers)];
   const std::string start = format_day(range.start);
   const std::string end = format_day(range.end);
   statement.bind(1, name_of(level));
@@ -281,8 +285,9 @@ Status Tables::visit_entity(Level level, std::string_view entity_id, Breakdown b
                             const std::optional<std::string>& breakdown_value, const Range& range,
                             const VisitRow& visit) {
   const bool main = breakdown == Breakdown::kNone;
-  sqlite::Statement& statement =
-      statements_->slots[main ? kEntityMain : breakdown_value ? kEntityBreakdownValue : kEntityBreakdown];
+  sqlite::Statement& statement = statements_->slots[main              ? kEntityMain
+                                                    : breakdown_value ? kEntityBreakdownValue
+                                                                      : kEntityBreakdown];
   const std::string start = format_day(range.start);
   const std::string end = format_day(range.end);
   statement.bind(1, name_of(level));

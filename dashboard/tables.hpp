@@ -47,12 +47,15 @@ class Tables {
   /// Opens a snapshot, and the file where that is needed (it may have been replaced). kNotFound or kSchema while there
   /// is nothing to read: no file, no tables, or no commit yet.
   Result<Snapshot> begin();
+  /// Opens the very snapshot that `other` has open, so that two threads can read one answer. kUnsupported where the file
+  /// does not allow it.
+  Status begin_beside(Tables& other);
   void end();
 
   using VisitRow = std::function<Status(const Row&)>;
   enum class Lists : std::uint8_t { kNone, kAll };
 
-  /// The rows of every entity of a level, ascending by day.
+  /// The rows of every entity of a level: one entity after the other, each one's ascending by day.
   Status visit_level(Level level, Breakdown breakdown, const Range& range, Lists lists, const VisitRow& visit);
   /// The rows of one entity, ascending by day.
   Status visit_entity(Level level, std::string_view entity_id, Breakdown breakdown,

@@ -110,7 +110,7 @@ struct SinkReceipt {
   std::int64_t inserted = 0;
   std::int64_t updated = 0;
   std::int64_t deleted = 0;
-  std::int64_t unchanged = 0;  // rows that were offered and stood already
+  std::int64_t unchanged = 0;    // rows that were offered and stood already
   std::vector<SinkKey> changed;  // whose rows were inserted, updated or deleted: the first kReceiptKeysMax
   bool changed_more = false;     // there were more, or nobody knows which
 

@@ -58,7 +58,8 @@ Response failed(const Error& error) {
     case Errc::kInternal: break;
   }
   log_error(error);  // with the path, which is not for clients
-  return failed(500, "the tables could not be read (" + std::string(name_of(error.code)) + "); the daemon's log has more");
+  return failed(500,
+                "the tables could not be read (" + std::string(name_of(error.code)) + "); the daemon's log has more");
 }
 
 /// FNV-1a: tells versions of an answer apart, not more.
@@ -91,6 +92,7 @@ Api::Api(const Config& config, const Clock& clock, const Board& board, Telemetry
       telemetry_(&telemetry),
       fingerprint_(std::string(build_info::kVersion) + key_of_text(config.http.hide_user_ids)),
       cache_(static_cast<std::size_t>(config.http.cache_size_bytes)),
+      helper_({config.sink_path, kBusyTimeoutMs, kHeavyCacheKib}),
       light_(kLightThreads, kLightJobsMax, {config.sink_path, kBusyTimeoutMs, kLightCacheKib}),
       heavy_(kHeavyThreads, kHeavyJobsMax, {config.sink_path, kBusyTimeoutMs, kHeavyCacheKib}) {
   RecomputeOptions options;
@@ -131,11 +133,12 @@ std::string Api::etag_of(const dashboard::Snapshot& snapshot) const {
 }
 
 template <class Asked>
-http::Handler Api::dashboard_handler(
-    bool heavy, dashboard::Parsed<Asked> (*parse)(const dashboard::Parameters&, const dashboard::Limits&),
-    std::function<Result<std::string>(dashboard::Tables&, const dashboard::Snapshot&, const Asked&,
-                                      const dashboard::Context&)>
-        answer) {
+http::Handler Api::dashboard_handler(bool heavy,
+                                     dashboard::Parsed<Asked> (*parse)(const dashboard::Parameters&,
+                                                                       const dashboard::Limits&),
+                                     std::function<Result<std::string>(dashboard::Tables&, const dashboard::Snapshot&,
+                                                                       const Asked&, const dashboard::Context&)>
+                                         answer) {
   return [this, heavy, parse, answer = std::move(answer)](Request request, Respond respond) {
     dashboard::Parameters parameters = std::move(request.values);
     if (request.method == Method::kPost) {
@@ -151,11 +154,9 @@ http::Handler Api::dashboard_handler(
     question->respond = std::move(respond);
     question->heavy = heavy || parsed.request.breakdown != Breakdown::kNone;
     question->key = dashboard::canonical(parsed.request);
-    question->answer = [answer, asked = std::move(parsed.request)](dashboard::Tables& tables,
-                                                                   const dashboard::Snapshot& snapshot,
-                                                                   const dashboard::Context& context) {
-      return answer(tables, snapshot, asked, context);
-    };
+    question->answer = [answer, asked = std::move(parsed.request)](
+                           dashboard::Tables& tables, const dashboard::Snapshot& snapshot,
+                           const dashboard::Context& context) { return answer(tables, snapshot, asked, context); };
     if (config_.http.recompute_always || mode.request == dashboard::Mode::kRecompute) {
       recompute(question);
     } else {
@@ -231,8 +232,9 @@ void Api::recompute(const std::shared_ptr<Question>& question) {
   const bool taken = recompute_->post([this, question](const Result<dashboard::Tables*>& tables) {
     if (!tables) return question->respond(failed(tables.error()));
     if (clock_->steady_micros() > question->deadline_micros) {
-      return question->respond(failed(503, "recomputing took longer than http.recompute_timeout; its result is kept "
-                                           "while the source stays as it is, so ask again"));
+      return question->respond(failed(503,
+                                      "recomputing took longer than http.recompute_timeout; its result is kept "
+                                      "while the source stays as it is, so ask again"));
     }
     const auto snapshot = (*tables)->begin();
     if (!snapshot) return question->respond(failed(snapshot.error()));
@@ -300,8 +302,7 @@ Response Api::status(dashboard::Tables& tables) const {
   boost::json::object document = parsed.is_object() ? parsed.as_object() : boost::json::object();
   document["version"] = build_info::kVersion;
   document["revision"] = build_info::kGitDescribe;
-  document["uptime_seconds"] =
-      status->started_at_seconds == 0 ? 0 : clock_->now().seconds - status->started_at_seconds;
+  document["uptime_seconds"] = status->started_at_seconds == 0 ? 0 : clock_->now().seconds - status->started_at_seconds;
   document["lag"] = {{"records", status->lag_records}, {"seconds", status->lag_seconds}};
   boost::json::object sink{{"name", "sqlite"}};
   if (const auto snapshot = tables.begin()) {
@@ -389,12 +390,17 @@ http::Routes Api::routes() {
               false,
               dashboard_handler<dashboard::DataRequest>(
                   true, dashboard::parse_data_request,
-                  [](dashboard::Tables& tables, const dashboard::Snapshot&, const dashboard::DataRequest& asked,
-                     const dashboard::Context& context) { return answer_data(tables, asked, context); })});
-  routes.add({"/api/dashboard/analytics/chart-data",
-              {Method::kGet},
-              false,
-              dashboard_handler<dashboard::ChartRequest>(false, dashboard::parse_chart_request, dashboard::answer_chart)});
+                  [this](dashboard::Tables& tables, const dashboard::Snapshot& snapshot,
+                         const dashboard::DataRequest& asked, const dashboard::Context& context) {
+                    // A recomputation has a file and a thread of its own.
+                    dashboard::Tables* const helper = snapshot.ledger.empty() ? nullptr : &helper_;
+                    return answer_data(tables, helper, asked, context);
+                  })});
+  routes.add(
+      {"/api/dashboard/analytics/chart-data",
+       {Method::kGet},
+       false,
+       dashboard_handler<dashboard::ChartRequest>(false, dashboard::parse_chart_request, dashboard::answer_chart)});
   routes.add({"/api/dashboard/analytics/overview-roas-chart",
               {Method::kGet},
               false,
@@ -420,8 +426,9 @@ http::Routes Api::routes() {
               constant("application/json", dashboard::answer_configurations(), revalidate)});
   routes.add({"/api/dashboard/health", {Method::kGet}, false, lightly_answered(&Api::health)});
   routes.add({"/api/status", {Method::kGet}, false, lightly_answered(&Api::status)});
-  routes.add({"/api/stream", {Method::kGet}, false,
-              [this](const Request& request, Respond respond) { stream(request, std::move(respond)); }});
+  routes.add({"/api/stream", {Method::kGet}, false, [this](const Request& request, Respond respond) {
+                stream(request, std::move(respond));
+              }});
   routes.add({"/metrics", {Method::kGet}, false, [this](const Request&, Respond respond) {
                 lightly(std::move(respond), [this](dashboard::Tables&) { return metrics(); });
               }});

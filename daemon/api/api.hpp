@@ -41,7 +41,9 @@ class Api {
   struct Question;  // a request for an answer from the tables
 
   template <class Request>
-  http::Handler dashboard_handler(bool heavy, dashboard::Parsed<Request> (*parse)(const dashboard::Parameters&, const dashboard::Limits&),
+  http::Handler dashboard_handler(bool heavy,
+                                  dashboard::Parsed<Request> (*parse)(const dashboard::Parameters&,
+                                                                      const dashboard::Limits&),
                                   std::function<Result<std::string>(dashboard::Tables&, const dashboard::Snapshot&,
                                                                     const Request&, const dashboard::Context&)>
                                       answer);
@@ -71,6 +73,7 @@ class Api {
   std::atomic<std::uint64_t> last_epoch_{0};
   AnswerCache cache_;
   std::unique_ptr<Recompute> recompute_;
+  dashboard::Tables helper_;  // of the heavy lane, whose only thread it works beside
   Lane light_;
   Lane heavy_;
 };

@@ -50,7 +50,9 @@ struct HttpService::Running {
 };
 
 HttpService::HttpService(const Clock& clock, Board& board)
-    : clock_(&clock), board_(&board), counted_(board.subscribe([this](const auto& event) { telemetry_.note_epoch(*event); })) {}
+    : clock_(&clock),
+      board_(&board),
+      counted_(board.subscribe([this](const auto& event) { telemetry_.note_epoch(*event); })) {}
 
 HttpService::~HttpService() { stop(); }
 
@@ -75,8 +77,9 @@ Status HttpService::start(const Config& config, int listener) {
 }
 
 Status HttpService::reload(const Config& config) {
-  const bool same = running_ ? running_->config.http == config.http && running_->config.beside_http == config.beside_http
-                             : config.http.listen.empty();
+  const bool same = running_
+                        ? running_->config.http == config.http && running_->config.beside_http == config.beside_http
+                        : config.http.listen.empty();
   if (same) return {};
   std::optional<Config> before;
   if (running_) before = running_->config;
@@ -91,5 +94,7 @@ Status HttpService::reload(const Config& config) {
 }
 
 void HttpService::stop() { running_.reset(); }
+
+std::string HttpService::endpoint() const { return running_ ? running_->server->endpoint() : ""; }
 
 }  // namespace admetrics::api

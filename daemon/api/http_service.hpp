@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "core/base/clock.hpp"
 #include "core/base/result.hpp"
@@ -24,6 +25,8 @@ class HttpService {
   /// cannot be served at, the old one goes on.
   Status reload(const Config& config);
   void stop();
+  /// `127.0.0.1:8787`, as it is; "" while nothing is served.
+  [[nodiscard]] std::string endpoint() const;
 
  private:
   struct Running;

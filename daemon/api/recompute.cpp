@@ -116,7 +116,8 @@ Status Recompute::refresh() {
     if (options_.sink_db.empty()) {
       options.as_of = options_.reporting.zone.day_of(clock_->now());
     } else {
-      ADM_ASSIGN(const auto sink, sqlite::Connection::open(options_.sink_db, sqlite::OpenMode::kReadOnly, kBusyTimeoutMs));
+      ADM_ASSIGN(const auto sink,
+                 sqlite::Connection::open(options_.sink_db, sqlite::OpenMode::kReadOnly, kBusyTimeoutMs));
       ADM_ASSIGN(const std::string text, sink->query_text("SELECT as_of FROM _admetrics_sink"));
       options.as_of = parse_day(text);
     }

@@ -44,7 +44,8 @@ std::string http_date(Instant now) {
 }
 
 std::string head_of(const Response& response, const HeadOptions& options) {
-  std::string out = "HTTP/1.1 " + std::to_string(response.status) + ' ' + std::string(reason_of(response.status)) + "\r\n";
+  std::string out =
+      "HTTP/1.1 " + std::to_string(response.status) + ' ' + std::string(reason_of(response.status)) + "\r\n";
   add(out, "Date", http_date(options.now));
   if (response.content) add(out, "Content-Type", response.content_type);
   if (options.content_bytes) add(out, "Content-Length", std::to_string(*options.content_bytes));
@@ -57,7 +58,8 @@ std::string head_of(const Response& response, const HeadOptions& options) {
   }
   // Kept, but asked for again each time: the tag makes that cheap.
   if (!cached) add(out, "Cache-Control", response.etag.empty() ? "no-store" : "private, no-cache");
-  add(out, "Vary", options.varies_by_origin ? "Accept-Encoding, Authorization, Origin" : "Accept-Encoding, Authorization");
+  add(out, "Vary",
+      options.varies_by_origin ? "Accept-Encoding, Authorization, Origin" : "Accept-Encoding, Authorization");
   if (options.origin) {
     add(out, "Access-Control-Allow-Origin", *options.origin);
     add(out, "Access-Control-Expose-Headers", "ETag");

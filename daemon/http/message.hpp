@@ -11,7 +11,10 @@
 
 namespace admetrics::http {
 
-enum class Method : std::uint8_t { kGet, kPost };  // HEAD is a GET whose body stays here; OPTIONS is answered by the routes
+enum class Method : std::uint8_t {
+  kGet,
+  kPost
+};  // HEAD is a GET whose body stays here; OPTIONS is answered by the routes
 
 std::string_view name_of(Method method);
 

@@ -53,7 +53,8 @@ bool is_authorized(std::string_view authorization, const std::vector<std::string
   const std::string_view token = next_word(authorization, " ");
   bool good = false;
   for (const std::string& secret : tokens) good = equals_in_constant_time(token, secret) || good;
-  return good && equals_ignoring_case(scheme, "bearer") && authorization.find_first_not_of(' ') == std::string_view::npos;
+  return good && equals_ignoring_case(scheme, "bearer") &&
+         authorization.find_first_not_of(' ') == std::string_view::npos;
 }
 
 std::optional<std::string> allowed_origin(std::string_view origin, const std::vector<std::string>& allowed) {

@@ -41,7 +41,7 @@ using boost::system::error_code;
 using std::chrono::milliseconds;
 
 constexpr std::size_t kReadBytes = 4'096;
-constexpr std::size_t kWriteBytes = 262'144;      // of a body at once: each part has its own time
+constexpr std::size_t kWriteBytes = 262'144;       // of a body at once: each part has its own time
 constexpr std::size_t kLargeAnswerBytes = 65'536;  // from here on an answer counts as waiting
 constexpr std::size_t kStreamEventsMax = 256;      // that wait for one stream
 constexpr std::int64_t kStreamPaceMs = 50;         // between two writes to one stream
@@ -157,6 +157,7 @@ class Server::Session : public std::enable_shared_from_this<Server::Session> {
     stream_.socket().close(ignored);
   }
 
+  void close() { stream_.close(); }
   /// Ends it unless an answer is on its way.
   void close_if_idle() {
     if (!busy_) stream_.close();
@@ -193,7 +194,8 @@ class Server::Session : public std::enable_shared_from_this<Server::Session> {
     if (buffer_.size() == 0) {
       stream_.expires_after(milliseconds(core_.options_.idle_timeout_ms));
       const auto space = buffer_.prepare(kReadBytes);
-      const std::size_t bytes = co_await stream_.async_read_some(space, asio::redirect_error(asio::use_awaitable, error));
+      const std::size_t bytes =
+          co_await stream_.async_read_some(space, asio::redirect_error(asio::use_awaitable, error));
       if (error) co_return false;
       buffer_.commit(bytes);
     }
@@ -217,17 +219,18 @@ class Server::Session : public std::enable_shared_from_this<Server::Session> {
   asio::awaitable<bool> refuse(error_code error) {
     namespace http = beast::http;
     // Gone, or too slow: nobody waits for an answer.
-    if (error == http::error::end_of_stream || error == http::error::partial_message || error == beast::error::timeout ||
+    if (error == http::error::end_of_stream || error == http::error::partial_message ||
+        error == beast::error::timeout ||
         error.category() != http::make_error_code(http::error::bad_method).category()) {
       co_return false;
     }
     Response response = core_.error(400, "the request is not HTTP: " + error.message());
     if (error == http::error::body_limit) {
-      response = core_.error(413, "the request's body is larger than " + std::to_string(core_.options_.body_bytes_max) +
-                                      " bytes");
+      response = core_.error(
+          413, "the request's body is larger than " + std::to_string(core_.options_.body_bytes_max) + " bytes");
     } else if (error == http::error::header_limit || error == http::error::buffer_overflow) {
-      response = core_.error(413, "the request's head is larger than " + std::to_string(core_.options_.head_bytes_max) +
-                                      " bytes");
+      response = core_.error(
+          413, "the request's head is larger than " + std::to_string(core_.options_.head_bytes_max) + " bytes");
     }
     core_.tell({"", "", response.status, 0, response.content->plain().size()});
     HeadOptions head;
@@ -244,7 +247,8 @@ class Server::Session : public std::enable_shared_from_this<Server::Session> {
     stream_.expires_after(milliseconds(kLingerMs));
     std::array<char, kReadBytes> dropped;
     for (std::size_t total = 0; !error && total < kLingerBytesMax;) {
-      total += co_await stream_.async_read_some(asio::buffer(dropped), asio::redirect_error(asio::use_awaitable, error));
+      total +=
+          co_await stream_.async_read_some(asio::buffer(dropped), asio::redirect_error(asio::use_awaitable, error));
     }
   }
 
@@ -276,8 +280,9 @@ class Server::Session : public std::enable_shared_from_this<Server::Session> {
     if (response.stream) co_return co_await stream(response, head, route, head_only);
 
     head.gzip = gzip && response.content && !response.content->gzip().empty();
-    const std::size_t size =
-        !response.content ? 0 : head.gzip ? response.content->gzip().size() : response.content->plain().size();
+    const std::size_t size = !response.content ? 0
+                             : head.gzip       ? response.content->gzip().size()
+                                               : response.content->plain().size();
     const bool large = size >= kLargeAnswerBytes && !head_only;
     const bool counted = large && core_.begin_large(response.content);
     if (large && !counted) {
@@ -289,7 +294,7 @@ class Server::Session : public std::enable_shared_from_this<Server::Session> {
                 core_.clock_->steady_micros() - started, head_only ? 0 : size});
     const bool sent = co_await send(response, head, !head_only);
     if (counted) core_.end_large(response.content);
-    co_return sent && head.keep_alive;
+    co_return sent&& head.keep_alive;
   }
 
   /// Hands a request to its handler, or answers it here.
@@ -314,7 +319,8 @@ class Server::Session : public std::enable_shared_from_this<Server::Session> {
     }
     const bool open = route != nullptr && route->open;
     if (!open && !is_authorized(view_of(message[http::field::authorization]), core_.options_.tokens)) {
-      Response response = core_.error(401, "the request needs a field Authorization: Bearer, with a token that is known here");
+      Response response =
+          core_.error(401, "the request needs a field Authorization: Bearer, with a token that is known here");
       response.fields.emplace_back("WWW-Authenticate", "Bearer");
       return response;
     }
@@ -369,12 +375,12 @@ class Server::Session : public std::enable_shared_from_this<Server::Session> {
   /// An event stream, until the client leaves, reads too slowly, or the server stops.
   asio::awaitable<bool> stream(Response response, HeadOptions head, const Route* route, bool head_only) {
     if (core_.streams_.size() >= core_.options_.streams_max) {
-      response = core_.error(429, "there are " + std::to_string(core_.options_.streams_max) +
-                                      " event streams already; try again later");
+      response = core_.error(
+          429, "there are " + std::to_string(core_.options_.streams_max) + " event streams already; try again later");
       response.fields.emplace_back("Retry-After", "5");
       core_.tell({route->path, "GET", response.status, 0, 0});
       const bool sent = co_await send(response, head, !head_only);
-      co_return sent && head.keep_alive;
+      co_return sent&& head.keep_alive;
     }
     core_.tell({route->path, "GET", response.status, 0, 0});
     core_.streams_.insert(this);
@@ -517,6 +523,7 @@ void Server::stop() {
   core_->begin_stop();
   core_->thread_.join();
   core_->mailbox_->close();
+  for (Session* session : core_->sessions_) session->close();  // those that did not finish in time
   core_->stopping_ = false;  // what is left of sessions goes with the io_context, which then has nothing to stop
 }
 

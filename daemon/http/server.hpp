@@ -32,11 +32,11 @@ struct ServerOptions {
   std::uint32_t head_bytes_max = 16'384;
   std::uint64_t body_bytes_max = 65'536;
   std::size_t waiting_bytes_max = std::size_t{256} << 20;  // of large answers that are being sent
-  std::int64_t idle_timeout_ms = 60'000;   // between requests
-  std::int64_t read_timeout_ms = 10'000;   // for one whole request
-  std::int64_t write_timeout_ms = 20'000;  // for each part of an answer
-  std::int64_t heartbeat_ms = 15'000;      // a comment on a stream that has nothing to tell
-  std::string reload_event;                // what a stream that fell behind gets instead of what it missed
+  std::int64_t idle_timeout_ms = 60'000;                   // between requests
+  std::int64_t read_timeout_ms = 10'000;                   // for one whole request
+  std::int64_t write_timeout_ms = 20'000;                  // for each part of an answer
+  std::int64_t heartbeat_ms = 15'000;                      // a comment on a stream that has nothing to tell
+  std::string reload_event;  // what a stream that fell behind gets instead of what it missed
   std::function<std::string(std::string_view)> error_text;  // the body of an error
   std::function<void(const Exchange&)> observe;             // on the server's thread; must not wait
 };

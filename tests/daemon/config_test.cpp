@@ -225,8 +225,9 @@ TEST_F(ConfigTest, PlacesToListenAt) {
   EXPECT_EQ(at("127.8.8.8:99"), "127.8.8.8 99");
   EXPECT_EQ(at("localhost:8787"), "127.0.0.1 8787");
   EXPECT_EQ(at("[::1]:8787"), "::1 8787");
-  for (const char* listen : {"8787", ":8787", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:80x",
-                             "::1:8787", "[::1]", "[127.0.0.1]:80", "example.com:80", "127.0.0.1 :80"}) {
+  for (const char* listen :
+       {"8787", ":8787", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:80x", "::1:8787",
+        "[::1]", "[127.0.0.1]:80", "example.com:80", "127.0.0.1 :80"}) {
     EXPECT_THAT(mistakes(std::string("[http]\nlisten = \"") + listen + "\"\n"),
                 ElementsAre(mistake(5, "http.listen", "an IP address and a port")))
         << listen;
@@ -254,7 +255,8 @@ TEST_F(ConfigTest, ATokenFileHoldsTokens) {
 
 TEST_F(ConfigTest, OriginsAreWhatBrowsersSend) {
   EXPECT_THAT(good("[http]\ncors_origins = [\"*\"]\n").http.cors_origins, ElementsAre("*"));
-  for (const char* value : {"\"*\"", "[1]", "[\"example.com\"]", "[\"https://example.com/\"]", "[\"https://\"]", "[\"\"]"}) {
+  for (const char* value :
+       {"\"*\"", "[1]", "[\"example.com\"]", "[\"https://example.com/\"]", "[\"https://\"]", "[\"\"]"}) {
     EXPECT_THAT(mistakes(std::string("[http]\ncors_origins = ") + value + "\n"),
                 ElementsAre(mistake(5, "http.cors_origins", "list of origins")))
         << value;

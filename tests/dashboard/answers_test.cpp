@@ -29,7 +29,7 @@ class AnswersTest : public testing::Test {
   AnswersTest() { context_.clock = &clock_; }
 
   value ask(const DataRequest& request) {
-    return answer([&](const Snapshot&) { return answer_data(tables_, request, context_); });
+    return answer([&](const Snapshot&) { return answer_data(tables_, &helper_, request, context_); });
   }
   value ask(const ChartRequest& request) {
     return answer([&](const Snapshot& at) { return answer_chart(tables_, at, request, context_); });
@@ -67,14 +67,15 @@ class AnswersTest : public testing::Test {
                      "trial_refund_rate_estimated = 0.15, purchase_refund_rate_estimated = 0.05, "
                      "actual_revenue_usd = 69.97, actual_refunds_usd = 9.99, net_actual_revenue_usd = 59.98, "
                      "estimated_revenue_usd = 82.5, adjusted_estimated_revenue_usd = 110, profit_usd = -10");
-    stored_.main_row("campaign", "c1", "2025-07-03",
-                     "meta_spend = 30.55, meta_impressions = 500, meta_clicks = 13, meta_trial_count = 2, "
-                     "meta_purchase_count = 0, trial_users_count = 1, purchase_users_count = 2, "
-                     "trial_users_list = '[\"u0\"]', converted_user_ids = '[]', "
-                     "purchase_users_list = '[\"u5\",\"u6\"]', purchase_refund_user_ids = '[\"u6\"]', "
-                     "trial_conversion_rate_estimated = 0.05, trial_refund_rate_estimated = 0.9, "
-                     "purchase_refund_rate_estimated = 0.2, actual_revenue_usd = 20.03, net_actual_revenue_usd = 20.03, "
-                     "estimated_revenue_usd = 17.5, adjusted_estimated_revenue_usd = 17.5, profit_usd = -13.05");
+    stored_.main_row(
+        "campaign", "c1", "2025-07-03",
+        "meta_spend = 30.55, meta_impressions = 500, meta_clicks = 13, meta_trial_count = 2, "
+        "meta_purchase_count = 0, trial_users_count = 1, purchase_users_count = 2, "
+        "trial_users_list = '[\"u0\"]', converted_user_ids = '[]', "
+        "purchase_users_list = '[\"u5\",\"u6\"]', purchase_refund_user_ids = '[\"u6\"]', "
+        "trial_conversion_rate_estimated = 0.05, trial_refund_rate_estimated = 0.9, "
+        "purchase_refund_rate_estimated = 0.2, actual_revenue_usd = 20.03, net_actual_revenue_usd = 20.03, "
+        "estimated_revenue_usd = 17.5, adjusted_estimated_revenue_usd = 17.5, profit_usd = -13.05");
     stored_.main_row("adset", "s1", "2025-07-01", "meta_spend = 120, trial_users_count = 2");
     stored_.main_row("ad", "a1", "2025-07-01", "meta_spend = 20");
     stored_.main_row("ad", "a2", "2025-07-01", "meta_spend = 100");
@@ -84,6 +85,7 @@ class AnswersTest : public testing::Test {
 
   StoredRows stored_;
   Tables tables_{TablesOptions{stored_.path()}};
+  Tables helper_{TablesOptions{stored_.path()}};
   StillClock clock_;
   Context context_;
 };
@@ -117,13 +119,13 @@ TEST_F(AnswersTest, EveryFieldOfAnEntity) {
       {"clicks", 263},
       {"trial_accuracy_ratio", 0.6667},
       {"purchase_accuracy_ratio", 3},
-      {"trial_conversion_rate", 0.6667},            // 2 of 3
-      {"trial_conversion_rate_estimated", 0.35},    // (3 × 0.45 + 1 × 0.05) / 4
-      {"avg_trial_refund_rate", 0.5},               // 1 of 2
-      {"trial_refund_rate_estimated", 0.15},        // nobody converted on the second day
-      {"purchase_refund_rate", 0.3333},             // 1 of 3
-      {"purchase_refund_rate_estimated", 0.15},     // (1 × 0.05 + 2 × 0.2) / 3
-      {"click_to_trial_rate", 0.0152},              // 4 / 263
+      {"trial_conversion_rate", 0.6667},          // 2 of 3
+      {"trial_conversion_rate_estimated", 0.35},  // (3 × 0.45 + 1 × 0.05) / 4
+      {"avg_trial_refund_rate", 0.5},             // 1 of 2
+      {"trial_refund_rate_estimated", 0.15},      // nobody converted on the second day
+      {"purchase_refund_rate", 0.3333},           // 1 of 3
+      {"purchase_refund_rate_estimated", 0.15},   // (1 × 0.05 + 2 × 0.2) / 3
+      {"click_to_trial_rate", 0.0152},            // 4 / 263
       {"estimated_revenue_usd", 100},
       {"estimated_revenue_adjusted", 127.5},
       {"actual_revenue_usd", 90},
@@ -138,8 +140,7 @@ TEST_F(AnswersTest, EveryFieldOfAnEntity) {
       {"purchase_users_count", 3},
   };
   for (const auto& [name, want] : expected) EXPECT_DOUBLE_EQ(number(c1, name), want) << name;
-  EXPECT_EQ(c1.at("user_details"),
-            parse(R"({"trial_users":["u0","u1","u2","u3"],"converted_users":["u1","u2"],
+  EXPECT_EQ(c1.at("user_details"), parse(R"({"trial_users":["u0","u1","u2","u3"],"converted_users":["u1","u2"],
                       "trial_refund_user_ids":["u1"],"purchase_refund_user_ids":["u6"]})"));
 }
 
@@ -181,6 +182,32 @@ TEST_F(AnswersTest, ChildrenFollowTheHierarchy) {
   EXPECT_TRUE(ads[1].at("children").as_array().empty());
 }
 
+TEST_F(AnswersTest, OneReaderSaysTheSameAsTwo) {
+  tell_a_story();
+  DataRequest request;
+  request.range = range("2025-06-01", "2025-07-03");
+  request.group_by = Level::kCampaign;
+  const value with_helper = ask(request);
+  EXPECT_EQ(with_helper, answer([&](const Snapshot&) { return answer_data(tables_, nullptr, request, context_); }));
+}
+
+TEST_F(AnswersTest, WhereASnapshotCannotBeSharedOneReaderDoesItAll) {
+  StoredRows plain(false);
+  plain.main_row("campaign", "c", "2025-07-01", "meta_spend = 5");
+  plain.main_row("ad", "a", "2025-07-01", "meta_spend = 5");
+  plain.commit(1);
+  Tables tables(TablesOptions{plain.path()});
+  Tables helper(TablesOptions{plain.path()});
+  ASSERT_TRUE(tables.begin().ok());
+  EXPECT_EQ(helper.begin_beside(tables).error().code, Errc::kUnsupported);
+  DataRequest request;
+  request.range = range("2025-07-01", "2025-07-01");
+  request.group_by = Level::kCampaign;
+  const auto text = answer_data(tables, &helper, request, context_);
+  ASSERT_TRUE(text.ok());
+  EXPECT_EQ(parse(*text).at("total_records").as_int64(), 1);
+}
+
 TEST_F(AnswersTest, AnEntityNeedsARowInTheRange) {
   tell_a_story();
   DataRequest request;
@@ -198,7 +225,8 @@ TEST_F(AnswersTest, WithoutMixpanelItsSideIsLeftOut) {
   request.group_by = Level::kCampaign;
   request.include_mixpanel = false;
   const value c1 = ask(request).at("data").at(1);
-  for (const char* gone : {"mixpanel_trials_started", "estimated_roas", "profit", "user_details", "trial_users_count"}) {
+  for (const char* gone :
+       {"mixpanel_trials_started", "estimated_roas", "profit", "user_details", "trial_users_count"}) {
     EXPECT_FALSE(c1.as_object().contains(gone)) << gone;
   }
   EXPECT_DOUBLE_EQ(number(c1, "spend"), 150.55);
@@ -307,7 +335,7 @@ TEST_F(AnswersTest, LimitsAreSaid) {
   request.range = range("2025-06-01", "2025-07-03");
   request.group_by = Level::kCampaign;
   ASSERT_TRUE(tables_.begin().ok());
-  const auto refused = answer_data(tables_, request, context_);
+  const auto refused = answer_data(tables_, &helper_, request, context_);
   EXPECT_EQ(refused.error().code, Errc::kUsage);
   EXPECT_THAT(refused.error().detail, HasSubstr("more than 3 stored rows"));
 }
@@ -320,7 +348,7 @@ TEST_F(AnswersTest, ADeadlineEndsALongAnswer) {
   DataRequest request;
   request.range = range("2025-07-01", "2025-07-03");
   ASSERT_TRUE(tables_.begin().ok());
-  EXPECT_EQ(answer_data(tables_, request, context_).error().code, Errc::kInterrupted);
+  EXPECT_EQ(answer_data(tables_, &helper_, request, context_).error().code, Errc::kInterrupted);
 }
 
 TEST_F(AnswersTest, DatesAndTimes) {

@@ -39,7 +39,10 @@ TEST(JsonTextTest, TextsAreEscaped) {
 }
 
 TEST(JsonTextTest, WhatIsNotUtf8IsReplaced) {
-  EXPECT_EQ(text("a\xff" "b\xc3"), "\"a\xEF\xBF\xBD" "b\xEF\xBF\xBD\"");
+  EXPECT_EQ(text("a\xff"
+                 "b\xc3"),
+            "\"a\xEF\xBF\xBD"
+            "b\xEF\xBF\xBD\"");
   EXPECT_EQ(text("\xed\xa0\x80"), "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"");  // half a surrogate pair
   EXPECT_EQ(text("ü€😀"), "\"ü€😀\"");
   EXPECT_EQ(text("ü\xff€😀"), "\"ü\xEF\xBF\xBD€😀\"");

@@ -37,7 +37,8 @@ TEST(ParametersTest, EverythingIsTaken) {
   EXPECT_EQ(parsed.request.group_by, Level::kAdset);
   EXPECT_FALSE(parsed.request.include_mixpanel);
   const auto chart = parse_chart_request(
-      with({{"entity_type", "ad"}, {"entity_id", "1 2"}, {"breakdown", "country"}, {"breakdown_value", "US"}}), kLimits);
+      with({{"entity_type", "ad"}, {"entity_id", "1 2"}, {"breakdown", "country"}, {"breakdown_value", "US"}}),
+      kLimits);
   EXPECT_THAT(chart.mistakes, IsEmpty());
   EXPECT_EQ(chart.request.entity_id, "1 2");
   EXPECT_EQ(chart.request.breakdown_value, "US");

@@ -14,12 +14,11 @@ namespace admetrics::dashboard {
 /// A database with the materialized tables, filled by hand.
 class StoredRows {
  public:
-  StoredRows() {
+  explicit StoredRows(bool wal = true) {
     std::string pattern = (std::filesystem::temp_directory_path() / "admetricsd-dashboard-XXXXXX").string();
     folder_ = ::mkdtemp(pattern.data());
-    database_ =
-        std::move(sqlite::Connection::open(path(), sqlite::OpenMode::kCreate, kBusyTimeoutMs)).value();
-    run("PRAGMA journal_mode = WAL");
+    database_ = std::move(sqlite::Connection::open(path(), sqlite::OpenMode::kCreate, kBusyTimeoutMs)).value();
+    if (wal) run("PRAGMA journal_mode = WAL");
     run(sink::create_missing_sql());
   }
   ~StoredRows() {
@@ -48,16 +47,18 @@ class StoredRows {
     run("INSERT INTO daily_mixpanel_metrics_breakdown (entity_type, entity_id, date, breakdown_type, breakdown_value, "
         "trial_user_ids, post_trial_user_ids, converted_user_ids, trial_refund_user_ids, purchase_user_ids, "
         "purchase_refund_user_ids) VALUES ('" +
-        level + "', '" + id + "', '" + date + "', '" + type + "', '" + value + "', '[]', '[]', '[]', '[]', '[]', '[]')");
-    if (!rest.empty()) run("UPDATE daily_mixpanel_metrics_breakdown SET " + rest + " WHERE metric_id = last_insert_rowid()");
+        level + "', '" + id + "', '" + date + "', '" + type + "', '" + value +
+        "', '[]', '[]', '[]', '[]', '[]', '[]')");
+    if (!rest.empty())
+      run("UPDATE daily_mixpanel_metrics_breakdown SET " + rest + " WHERE metric_id = last_insert_rowid()");
   }
   void hierarchy(const std::string& ad, const std::string& adset, const std::string& campaign) {
     run("INSERT INTO id_hierarchy_mapping (ad_id, adset_id, campaign_id) VALUES ('" + ad + "', '" + adset + "', '" +
         campaign + "')");
   }
   void name(const std::string& level, const std::string& id, const std::string& name) {
-    run("INSERT INTO id_name_mapping (entity_type, entity_id, canonical_name) VALUES ('" + level + "', '" + id + "', '" +
-        name + "')");
+    run("INSERT INTO id_name_mapping (entity_type, entity_id, canonical_name) VALUES ('" + level + "', '" + id +
+        "', '" + name + "')");
   }
   void commit(int epoch) {
     run("INSERT OR REPLACE INTO _admetrics_sink VALUES (1, 'ledger', " + std::to_string(epoch) +

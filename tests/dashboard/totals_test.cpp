@@ -64,9 +64,9 @@ TEST(TotalsTest, ImpactIsSpendTimesCappedRoasSquared) {
   EXPECT_EQ(impact(10'000, 40'000), 160'000);
   EXPECT_EQ(impact(10'000, 50'000), 160'000);  // a ROAS of 5 counts as 4
   EXPECT_EQ(impact(10'000, 15'000), 22'500);
-  EXPECT_EQ(impact(300, 100), 33);   // 3 × (1/3)², unrounded before
+  EXPECT_EQ(impact(300, 100), 33);  // 3 × (1/3)², unrounded before
   EXPECT_EQ(impact(0, 100), 0);
-  EXPECT_EQ(impact(-100, 200), -400);    // a correction: a ROAS of -2
+  EXPECT_EQ(impact(-100, 200), -400);     // a correction: a ROAS of -2
   EXPECT_EQ(impact(-100, -800), -1'600);  // a ROAS of 8
 }
 
