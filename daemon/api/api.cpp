@@ -384,6 +384,7 @@ http::Routes Api::routes() {
     };
   };
   const std::string revalidate = "no-cache";
+  const std::string forever = "public, max-age=31536000, immutable";  // names with a hash of what is in them
 
   routes.add({"/api/dashboard/analytics/data",
               {Method::kGet, Method::kPost},
@@ -448,7 +449,7 @@ http::Routes Api::routes() {
     routes.add({std::string(page.path),
                 {Method::kGet},
                 true,
-                constant(std::string(page.content_type), page.bytes, revalidate, page_fields)});
+                constant(std::string(page.content_type), page.bytes, page.path == "/" ? revalidate : forever, page_fields)});
   }
   return routes;
 }
