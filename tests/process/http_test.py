@@ -287,7 +287,8 @@ class Description(HttpCase):
         asked = {
             "/api/dashboard/analytics/data": [dict(days, group_by=level, breakdown=breakdown) for level in ("campaign", "adset", "ad")
                                               for breakdown in ("all", "country")]
-            + [dict(days, include_mixpanel="false"), dict(days, mode="recompute"), {}, dict(days, group_by="x")],
+            + [dict(days, include_mixpanel="false"), dict(days, include_children="false", include_users="false", entity_id=entity_id),
+               dict(days, mode="recompute"), {}, dict(days, group_by="x")],
             "/api/dashboard/analytics/chart-data": [dict(days, entity_type="campaign", entity_id=entity_id),
                                                     dict(days, entity_type="ad", entity_id="x", breakdown="device", breakdown_value="STRIPE"),
                                                     dict(days, entity_type="ad", entity_id="x", mode="recompute"), {}],

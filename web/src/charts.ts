@@ -141,7 +141,7 @@ export class Chart {
     const config: uPlot.Options = {
       width, height: options.height, scales, legend: { show: false },
       tzDate: (seconds) => new Date((seconds + new Date(seconds * kSecond).getTimezoneOffset() * 60) * kSecond),
-      padding: options.bare ? [4, 4, 4, 4] : [10, kinds.length > 1 ? 0 : 12, 0, 0],
+      padding: options.bare ? [4, 4, 4, 4] : [10, kinds.length > 1 ? 0 : 26, 0, 0],
       cursor: {
         y: false, drag: { x: false, y: false, setScale: false }, sync: { key: "days", scales: ["x", null] },
         points: { size: options.bare ? 7 : 8 },

@@ -56,8 +56,11 @@ export function spark(values: readonly number[], width: number, height: number):
   const good = values.filter(Number.isFinite);
   const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, class: "spark", "aria-hidden": "true", focusable: "false", width, height });
   if (good.length === 0) return root;
-  const low = Math.min(...good, 0);
-  const span = Math.max(...good) - low || 1;
+  // The shape, in its own range; but not so that a flat line looks wild.
+  const high = Math.max(...good);
+  const lowest = Math.min(...good);
+  const low = lowest < 0 ? lowest : Math.max(0, lowest - (high - lowest || high) * 0.5);
+  const span = high - low || 1;
   const pad = 3;
   const x = (index: number) => pad + (index * (width - 2 * pad)) / Math.max(1, values.length - 1);
   const y = (value: number) => height - pad - ((value - low) * (height - 2 * pad)) / span;

@@ -348,7 +348,7 @@ export class EntityPage implements Page {
       }));
       body.append(row);
     }
-    fill(this.daily, h("div", { class: "plain-scroll tall", tabindex: 0, role: "region", "aria-label": "Day by day" }, h("table", { class: "plain sticky" },
+    fill(this.daily, h("div", { class: "plain-scroll tall", tabindex: 0, role: "region", "aria-label": "Every metric of each day" }, h("table", { class: "plain sticky" },
       h("caption", { class: "hidden" }, "Every metric, day by day"),
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Day"), ...kDailyColumns.map((id) => h("th", { scope: "col", class: "end", title: mustMetric(id).means }, mustMetric(id).label)))),
       body)));

@@ -46,7 +46,7 @@ export function makeFormats(locale?: string): Formats {
     number,
     short: (kind, value) => {
       if (!Number.isFinite(value)) return kNothing;
-      if (kind === "money") return Math.abs(value) < 10 && value !== 0 ? cents.format(value) : shortMoney.format(value);
+      if (kind === "money") return Math.abs(value) < 10 && !Number.isInteger(value) ? cents.format(value) : shortMoney.format(value);
       if (kind === "count" || kind === "score") return shortCount.format(value);
       return number(kind, value);
     },

@@ -149,7 +149,7 @@ export class Home implements Page {
       this.grid.root, this.problem);
     this.root = h("div", { class: "home" },
       h("section", { class: "overview", "aria-labelledby": "overview-title" },
-        h("h2", { id: "overview-title", class: "hidden" }, "Overview"), this.tilesRoot, this.minor),
+        h("h1", { id: "overview-title", class: "hidden" }, "Overview"), this.tilesRoot, this.minor),
       this.explorer);
     this.sweeper = window.setInterval(() => {
       if (!this.marks.sweep()) return;
@@ -320,7 +320,7 @@ export class Home implements Page {
     const day = h("span", { class: "tile-day number", "aria-hidden": "true" });
     const chart = new Chart(this.tileOptions(id));
     const root = h("section", { class: `tile tile-${id}`, "aria-label": metric.label },
-      h("div", { class: "tile-head" }, h("h3", {}, metric.label), day),
+      h("div", { class: "tile-head" }, h("h2", {}, metric.label), day),
       h("div", { class: "tile-body" },
         h("button", { type: "button", class: "tile-button", title: "Why this number?", "aria-haspopup": "dialog",
                       onclick: () => this.whyTotal(id) }, value, h("span", { class: "hidden" }, ", why this number?")),
@@ -496,7 +496,7 @@ export class Home implements Page {
       ...this.columns.map((id): GridColumn => {
         const metric = mustMetric(id);
         return { id, label: metric.label, hint: metric.means, align: "end", sortable: true,
-                 width: Math.max(kWidths[metric.kind] ?? 110, 44 + metric.label.length * 7.2) };
+                 width: Math.max(kWidths[metric.kind] ?? 110, 44 + metric.label.length * 8) };
       }),
     ];
     this.grid.setColumns(columns);
