@@ -85,18 +85,18 @@ test("nothing went wrong in the browser", () => {
 });
 
 test("where a token is asked for, the page asks its reader", async () => {
-  const guarded = await World.make({ users: 300, days: 30, token: "open sesame".replace(" ", "-") });
+  const guarded = await World.make({ users: 300, days: 30, token: "open-sesame" });
   const other = await Browser.open(guarded);
   try {
     await guarded.start();
     const { page } = other;
     other.awayOnPurpose = true;  // each refusal is told on the console
     await page.goto(guarded.address);
-    await page.getByLabel("Token").fill("wrong");
+    await page.locator("#token").fill("wrong");
     await page.getByRole("button", { name: "Continue" }).click();
     await page.getByText("does not know that token").waitFor();
     await other.shot("token-light");
-    await page.getByLabel("Token").fill("open-sesame");
+    await page.locator("#token").fill("open-sesame");
     await page.getByRole("button", { name: "Continue" }).click();
     await page.locator(".grid-body .line").first().waitFor();
     await page.locator(".badge[data-state=live]").waitFor();

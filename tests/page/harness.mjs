@@ -41,7 +41,7 @@ function freePort() {
 
 /** A sample source, and a daemon that can be killed and started again at the same address. */
 export class World {
-  static async make({ users = 3000, days = 60, lastDay = "2025-07-31", token = "" } = {}) {
+  static async make({ users = 40_000, days = 60, lastDay = "2025-07-31", token = "" } = {}) {
     const world = new World();
     world.folder = mkdtempSync(join(tmpdir(), "admetricsd-page-"));
     execFileSync(binary, ["demo", world.folder, "--users", String(users), "--days", String(days), "--last-day", lastDay]);

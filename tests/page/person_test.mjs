@@ -17,11 +17,11 @@ after(async () => {
   await world?.close();
 });
 
-const column = async (name) => (await page.locator('.head-line [role="columnheader"]').allTextContents()).indexOf(name);
+const column_of = async (name) => (await page.locator('.head-line [role="columnheader"]').allTextContents()).indexOf(name);
 const lines = () => page.locator(".grid-body .line");
 const ordered = () => lines().evaluateAll((all) => all.sort((a, b) => a.ariaRowIndex - b.ariaRowIndex).map((line) => [...line.children].map((cell) => cell.textContent)));
 const values = async (name) => {
-  const at = await column(name);
+  const at = await column_of(name);
   return (await ordered()).map((line) => numberIn(line[at] ?? ""));
 };
 const settled = () => page.waitForFunction(() => !document.querySelector(".busy") && document.querySelector(".home, .entity")?.getAttribute("aria-busy") !== "true");
@@ -96,7 +96,7 @@ test("a campaign opens into ad sets, and these into ads", async () => {
   await page.locator('.line[aria-level="2"] .toggle').first().click();
   await page.locator('.line[aria-level="3"]').first().waitFor();
   assert.ok(await page.locator('.line[aria-level="3"] .spark-line').count() > 0);
-  const spend = await column("Spend");
+  const spend = await column_of("Spend");
   const rows = await page.locator(".grid-body .line").evaluateAll((all, at) => all.map((line) => [Number(line.ariaLevel), Number(line.ariaRowIndex), line.children[at].textContent]), spend);
   rows.sort((a, b) => a[1] - b[1]);
   const [campaign, ...rest] = rows;
@@ -115,18 +115,18 @@ test("columns are chosen, and remembered", async () => {
   await page.getByRole("checkbox", { name: "Profit", exact: true }).uncheck();
   await browser.shot("columns-light");
   await page.getByRole("button", { name: "Close", exact: true }).click();
-  assert.ok(await column("Clicks") > 0);
-  assert.equal(await column("Profit"), -1);
+  assert.ok(await column_of("Clicks") > 0);
+  assert.equal(await column_of("Profit"), -1);
   await page.getByLabel("Trend").selectOption("spend");
   await page.reload();
   await lines().first().waitFor();
-  assert.ok(await column("Clicks") > 0);
-  assert.equal(await column("Profit"), -1);
-  assert.ok(await column("Spend, 14 days") > 0);
+  assert.ok(await column_of("Clicks") > 0);
+  assert.equal(await column_of("Profit"), -1);
+  assert.ok(await column_of("Spend, 14 days") > 0);
   await page.getByRole("button", { name: "Columns" }).click();
   await page.getByRole("button", { name: "Usual columns" }).click();
   await page.keyboard.press("Escape");
-  assert.ok(await column("Profit") > 0);
+  assert.ok(await column_of("Profit") > 0);
   await page.getByLabel("Trend").selectOption("roas");
 });
 
@@ -134,7 +134,7 @@ test("a breakdown shows values, which open into campaigns", async () => {
   await page.getByRole("button", { name: "Country" }).click();
   await page.getByRole("heading", { name: "Campaigns by country" }).waitFor();
   await settled();
-  const total = numberIn(await page.locator(".grid-foot .cell").nth(await column("Trials")).textContent());
+  const total = numberIn(await page.locator(".grid-foot .cell").nth(await column_of("Trials")).textContent());
   assert.equal(total, numberIn(await page.locator(".minor div", { hasText: "Trials" }).locator("dd").textContent()));
   await page.locator(".grid-body .line .toggle").first().click();
   await page.locator('.line[aria-level="2"] a').first().waitFor();
@@ -156,7 +156,7 @@ test("what is shown is saved as CSV", async () => {
 });
 
 test("a number says why it is what it is", async () => {
-  await page.locator(".grid-body .line").first().locator(".cell").nth(await column("ROAS")).click();
+  await page.locator(".grid-body .line").first().locator(".cell").nth(await column_of("ROAS")).click();
   const dialog = page.locator("dialog");
   await dialog.getByRole("heading", { name: /Why this number\? ROAS/ }).waitFor();
   assert.match(await dialog.locator(".formula").textContent(), /^Revenue \$[\d,.]+ ÷ Spend \$[\d,.]+ = [\d.]+$/);
@@ -166,6 +166,30 @@ test("a number says why it is what it is", async () => {
   await browser.shot("why-light");
   await page.keyboard.press("Escape");
   await dialog.waitFor({ state: "detached" });
+});
+
+test("where the daemon explains, the source rows of a day are shown", async () => {
+  // In the shape of `admetricsd explain --json`.
+  const row = { table: "mixpanel_event", key: "e1", cells: { event_name: "RC Trial started" }, gives: [{ column: "trial_users_count", amount: "1" }] };
+  const column = { column: "trial_users_count", formula: "number of trial users", filled: "1", expected: "1", stored: "1", equal: true };
+  await page.route("**/openapi.json", (route) => route.fulfill({ json: { paths: { "/api/explain": {} } } }));
+  const asked = [];
+  await page.route("**/api/explain?*", (route) => {
+    asked.push(Object.fromEntries(new URL(route.request().url()).searchParams));
+    return route.fulfill({ json: { agrees: true, computed_at: "2025-07-31 10:00:00.000", causes: [], notes: [], meta: [], elsewhere: [],
+                                   users: [{ distinct_id: "<b>u1</b>", lists: ["trial_users_list"], rows: [row] }], columns: [column] } });
+  });
+  await browser.go();
+  await page.waitForTimeout(300);
+  await lines().first().locator(".cell").nth(await column_of("Trials")).click();
+  await page.locator("dialog").getByRole("button", { name: /Source rows/ }).first().click();
+  await page.getByText("The stored row agrees with the source.").waitFor();
+  await page.locator(".raw-user", { hasText: "<b>u1</b>" }).waitFor();
+  assert.deepEqual(Object.keys(asked[0]), ["entity_type", "entity_id", "date"]);
+  await browser.shot("explain-light");
+  await page.unroute("**/openapi.json");
+  await page.unroute("**/api/explain?*");
+  await browser.go();
 });
 
 test("an entity has a page with every family of metrics", async () => {
@@ -228,7 +252,7 @@ test("a change in the source moves a number, and marks it", async () => {
   await browser.go();
   const first = page.locator(".grid-body .line").first();
   const id = new URL(await first.locator("a.name").getAttribute("href"), world.address).searchParams.get("entity").split(":")[1];
-  const at = await column("Spend");
+  const at = await column_of("Spend");
   const was = numberIn(await first.locator(".cell").nth(at).textContent());
   const total = numberIn(await page.locator(".tile-spend .tile-value").textContent());
   world.sql("meta_analytics.db", `UPDATE ad_performance_daily SET spend = spend + 1000 WHERE rowid = (SELECT rowid FROM ad_performance_daily WHERE campaign_id = '${id}' AND date = '2025-07-30' LIMIT 1)`);
@@ -236,8 +260,8 @@ test("a change in the source moves a number, and marks it", async () => {
   assert.equal(numberIn(await first.locator(".cell").nth(at).textContent()), Math.round((was + 1000) * 100) / 100);
   await page.locator('.tile-spend[data-mark="up"]').waitFor();
   assert.equal(numberIn(await page.locator(".tile-spend .tile-value").textContent()), Math.round((total + 1000) * 100) / 100);
-  await until(async () => /Spend \$/.test(await page.locator("#announcer").textContent()), "it is said aloud", 20);
   await browser.shot("marked-light");
+  await until(async () => /Spend \$/.test(await page.locator("#announcer").textContent()), "it is said aloud");
   await until(async () => (await page.locator("[data-mark]").count()) === 0, "the marks go", 20);
 });
 

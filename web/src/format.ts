@@ -35,7 +35,7 @@ export function makeFormats(locale?: string): Formats {
     if (!Number.isFinite(value)) return kNothing;
     const shown = value === 0 ? 0 : value;  // never -0
     switch (kind) {
-      case "money": return (Math.abs(shown) >= 100_000 ? dollars : cents).format(shown);
+      case "money": return (Math.abs(shown) >= 1_000_000 ? dollars : cents).format(shown);
       case "count": return whole.format(shown);
       case "percent": return percent.format(shown);
       case "ratio": return ratio.format(shown);
@@ -50,7 +50,8 @@ export function makeFormats(locale?: string): Formats {
       if (kind === "count" || kind === "score") return shortCount.format(value);
       return number(kind, value);
     },
-    change: (fraction) => (Number.isFinite(fraction) ? change.format(fraction) : kNothing),
+    // A profit of nearly nothing before makes percentages that nobody reads.
+    change: (fraction) => (!Number.isFinite(fraction) ? kNothing : Math.abs(fraction) >= 10 ? `${whole.format(Math.abs(fraction))}×` : change.format(fraction)),
     day: (text) => day.format(millisOf(text)),
     dayLong: (text) => dayLong.format(millisOf(text)),
     range: ({ start, end }) => (start === end ? dayYear.format(millisOf(start)) : dayYear.formatRange(millisOf(start), millisOf(end))),
@@ -71,7 +72,7 @@ export function durationText(seconds: number): string {
 export function shownSteps(kind: Kind, value: number): number {
   if (!Number.isFinite(value)) return Number.NaN;
   switch (kind) {
-    case "money": return Math.abs(value) >= 100_000 ? Math.round(value) : Math.round(value * 100) / 100;
+    case "money": return Math.abs(value) >= 1_000_000 ? Math.round(value) : Math.round(value * 100) / 100;
     case "count":
     case "score": return Math.round(value);
     case "percent": return Math.round(value * 1_000);

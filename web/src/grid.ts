@@ -47,6 +47,7 @@ export interface GridHost<Line extends GridLine> {
 }
 
 interface LineElements {
+  note: boolean;
   root: HTMLElement;
   cells: HTMLElement[];
   signs: string[];
@@ -55,6 +56,7 @@ interface LineElements {
 const kHeader = "#header";
 const kTotal = "#total";
 const kOverscan = 6;
+const kSpareMax = 80;
 
 export class Grid<Line extends GridLine> {
   readonly root: HTMLElement;
@@ -67,6 +69,7 @@ export class Grid<Line extends GridLine> {
   private total: Line | undefined;
   private places = new Map<string, number>();
   private shown = new Map<string, LineElements>();
+  private spare: LineElements[] = [];  // left the screen; the next line to come in takes them
   private headCells: HTMLElement[] = [];
   private active = { key: kHeader, column: 0 };
   private lineHeight = 40;
@@ -142,6 +145,7 @@ export class Grid<Line extends GridLine> {
   private forget(): void {
     for (const line of this.shown.values()) line.root.remove();
     this.shown.clear();
+    this.spare = [];
     this.foot.replaceChildren();
   }
 
@@ -160,13 +164,19 @@ export class Grid<Line extends GridLine> {
     const wanted = new Set<string>();
     for (let at = from; at < to; ++at) wanted.add(this.lines[at]?.key ?? "");
     // The focused cell stays, so that the focus does.
-    const focused = this.root.contains(document.activeElement) && this.places.has(this.active.key);
-    if (focused) wanted.add(this.active.key);
+    const active = this.places.get(this.active.key);
+    if (active !== undefined && (active < from || active >= to) && this.root.contains(document.activeElement)) {
+      const key = this.active.key;
+      const others = [...wanted];
+      wanted.clear();
+      for (const one of active < from ? [key, ...others] : [...others, key]) wanted.add(one);
+    }
     for (const [key, line] of this.shown) {
       if (wanted.has(key) || key === kTotal) continue;
-      line.root.remove();
       this.shown.delete(key);
+      if (line.note) line.root.remove(); else this.spare.push(line);
     }
+    const inOrder: HTMLElement[] = [];
     for (const key of wanted) {
       const at = this.places.get(key);
       const line = at === undefined ? undefined : this.lines[at];
@@ -174,8 +184,11 @@ export class Grid<Line extends GridLine> {
       const elements = this.drawLine(key, line, at + 2);
       const top = `${at * height}px`;
       if (elements.root.style.top !== top) elements.root.style.top = top;
-      if (elements.root.parentNode !== this.body) this.body.append(elements.root);
+      inOrder.push(elements.root);
     }
+    this.arrange(inOrder);
+    for (const line of this.spare) line.root.remove();
+    this.spare.length = Math.min(this.spare.length, kSpareMax);
     if (this.total) {
       const elements = this.drawLine(kTotal, this.total, this.lines.length + 2);
       if (elements.root.parentNode !== this.foot) this.foot.append(elements.root);
@@ -186,11 +199,27 @@ export class Grid<Line extends GridLine> {
     this.drawTabStop();
   }
 
+  /** What is read aloud is in the order of the elements. The one with the focus is not moved: it would lose it. */
+  private arrange(inOrder: HTMLElement[]): void {
+    let next = this.body.firstChild;
+    for (const root of inOrder) {
+      if (root !== next && root.contains(document.activeElement)) {
+        while (next && next !== root) {
+          const after: ChildNode | null = next.nextSibling;
+          this.body.append(next);
+          next = after;
+        }
+      }
+      if (root === next) next = next.nextSibling;
+      else this.body.insertBefore(root, next);
+    }
+  }
+
   private drawLine(key: string, line: Line, rowIndex: number): LineElements {
     let elements = this.shown.get(key);
-    if (!elements || (line.note !== undefined) !== (elements.cells.length === 1 && this.columns.length > 1)) {
+    if (!elements || (line.note !== undefined) !== elements.note) {
       elements?.root.remove();
-      elements = this.makeLine(line);
+      elements = (line.note === undefined && key !== kTotal ? this.spare.pop() : undefined) ?? this.makeLine(line);
       this.shown.set(key, elements);
     }
     const { root, cells, signs } = elements;
@@ -231,7 +260,7 @@ export class Grid<Line extends GridLine> {
           "aria-colindex": at + 1, tabindex: -1,
         }));
     root.append(...cells);
-    return { root, cells, signs: [] };
+    return { note: line.note !== undefined, root, cells, signs: [] };
   }
 
   // --- Focus ---------------------------------------------------------------------------------------------------------------
@@ -279,7 +308,7 @@ export class Grid<Line extends GridLine> {
     if (at === undefined || !line) return undefined;
     const elements = this.drawLine(key, line, at + 2);
     elements.root.style.top = `${at * this.lineHeight}px`;
-    this.body.append(elements.root);
+    if (elements.root.parentNode !== this.body) this.body.append(elements.root);
     this.drawTabStop();
     return this.cellOf(key, column);
   }

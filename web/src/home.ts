@@ -26,7 +26,7 @@ const kLevelNames: Record<Level, { one: string; many: string; below?: Level }> =
 const kBreakdownNames = { all: "None", country: "Country", region: "Region", device: "Device" } as const;
 const kMarkMs = 12_000;
 const kChildrenAtOnce = 3;
-const kWidths: Record<string, number> = { money: 118, count: 108, percent: 116, ratio: 92, score: 112 };
+const kWidths: Record<string, number> = { money: 122, count: 108, percent: 116, ratio: 92, score: 112 };
 
 export function levelName(level: Level): string {
   return kLevelNames[level].one;
@@ -520,7 +520,12 @@ export class Home implements Page {
     return {
       sign: text + negative, mark: this.marks.get(`${row.key} ${column.id}`),
       draw: (cell) => {
-        fill(cell, h("span", { class: `number ${negative}`, title: "Why this number?" }, text));
+        const known = cell.firstElementChild;
+        if (!known) cell.append(h("span", { class: `number ${negative}`, title: "Why this number?" }, text));
+        else {
+          known.textContent = text;
+          known.classList.toggle("negative", value < 0);
+        }
       },
     };
   }
@@ -550,7 +555,7 @@ export class Home implements Page {
     const values = trendOf(row.trend, this.trend);
     const { formats } = this.shell;
     const last = values[values.length - 1] ?? Number.NaN;
-    fill(cell, spark(values, 108, 28), h("span", { class: "hidden" },
+    fill(cell, values.some(Number.isFinite) ? spark(values, 108, 28) : h("span", { class: "spark-none", "aria-hidden": "true" }, kNothing), h("span", { class: "hidden" },
       `${this.trend.label} from ${formats.number(this.trend.kind, values[0] ?? Number.NaN)} to ${formats.number(this.trend.kind, last)}`));
   }
 

@@ -13,6 +13,7 @@ import { formats, type Page, type Shell } from "./shell";
 import { type EpochEvent, listen } from "./stream";
 
 const kStatusMs = 5_000;
+const kFirstMs = 150;          // what changes after a pause shows at once; what a burst of epochs changes, together
 const kRefreshMsMin = 1_000;
 const kRefreshLoad = 4;        // at most a quarter of the time is spent on asking again
 const kAnnounceMs = 15_000;
@@ -32,9 +33,10 @@ class App implements Shell {
   private waitingEpochs = 0;
   private refreshTimer = 0;
   private refreshing = false;
+  private refreshedAt = 0;
   private wanted = false;
   private told = "";
-  private toldAt = 0;
+  private toldAt = -Infinity;
   private statusTimer = 0;
 
   private readonly badge = h("button", { type: "button", class: "badge", "aria-expanded": "false", "aria-controls": "badge-panel", onclick: () => this.toggleBadge() });
@@ -226,7 +228,7 @@ class App implements Shell {
     this.schedule();
   }
 
-  private schedule(delay = kRefreshMsMin): void {
+  private schedule(delay = this.refreshedAt + kRefreshMsMin > performance.now() ? kRefreshMsMin : kFirstMs): void {
     if (!this.live || document.hidden || this.refreshing || this.refreshTimer) {
       this.wanted = this.wanted || this.refreshing;
       return;
@@ -252,6 +254,7 @@ class App implements Shell {
       this.waitingEpochs += epochs;
     }
     this.refreshing = false;
+    this.refreshedAt = performance.now();
     this.drawLive();
     const took = performance.now() - began;
     if (failed) {
