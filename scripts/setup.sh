@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the build needs, fetches SQLite and what the live page is bundled with. Runs nothing when everything is there. Needs no terminal.
 #   scripts/setup.sh          compiler, libraries, SQLite, the page's packages
+#   scripts/setup.sh --test   also Chromium, which the tests of the live page run in; without it they are skipped
 #   scripts/setup.sh --dev    also clang, clang-format, clang-tidy, valgrind
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,33 +15,45 @@ packages=(
   libgtest-dev libgmock-dev libbenchmark-dev
   python3 sqlite3
 )
+wishes=()  # what tests can do without
 case "${1-}" in
   "") ;;
+  --test) wishes+=(chromium fonts-dejavu-core) ;;
   --dev) packages+=(clang clang-format clang-tidy libclang-rt-14-dev valgrind) ;;
-  *) fail "unknown argument '$1'; usage: scripts/setup.sh [--dev]" ;;
+  *) fail "unknown argument '$1'; usage: scripts/setup.sh [--test | --dev]" ;;
 esac
 # Where npm came with another nodejs package, Debian's npm would conflict with it.
 command -v npm >/dev/null || packages+=(nodejs npm)
 
 # --- Debian packages -------------------------------------------------------------------------------------------------
 
-missing=()
-for package in "${packages[@]}"; do
-  status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
-  [[ $status == "install ok installed" ]] || missing+=("$package")
-done
+missing=() missing_wishes=()
+is_missing() {
+  local status
+  status=$(dpkg-query -W -f '${Status}' "$1" 2>/dev/null || true)
+  [[ $status != "install ok installed" ]]
+}
+for package in "${packages[@]}"; do ! is_missing "$package" || missing+=("$package"); done
+for package in "${wishes[@]}"; do ! is_missing "$package" || missing_wishes+=("$package"); done
 
+as_root=()
+apt_get() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q "$@" </dev/null; }
 if ((${#missing[@]})); then
-  as_root=()
   if ((EUID != 0)); then
     command -v sudo >/dev/null || fail "not root and no sudo; install as root: apt-get install ${missing[*]}"
     as_root=(sudo)
   fi
-  apt_get() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q "$@" </dev/null; }
   echo "setup: installing ${missing[*]}"
   # An unreachable mirror matters only if the install then fails.
   apt_get update || echo "setup: apt-get update failed, trying with the lists that are here" >&2
   apt_get install -y --no-install-recommends "${missing[@]}" || fail "apt-get could not install: ${missing[*]}"
+fi
+
+if ((${#missing_wishes[@]})); then
+  ((EUID == 0)) || ! command -v sudo >/dev/null || as_root=(sudo)
+  echo "setup: installing ${missing_wishes[*]}"
+  ((${#missing[@]})) || apt_get update || echo "setup: apt-get update failed, trying with the lists that are here" >&2
+  apt_get install -y --no-install-recommends "${missing_wishes[@]}" || echo "setup: without ${missing_wishes[*]} some tests are skipped" >&2
 fi
 
 # --- SQLite's amalgamation -------------------------------------------------------------------------------------------
@@ -58,3 +71,4 @@ source_is_right || fail "$source_file does not have the expected SHA-256 $source
 # --- What the live page is bundled with ------------------------------------------------------------------------------
 
 scripts/npm_ci.sh web || fail "could not fetch the page's packages"
+[[ ${1-} != --test ]] || scripts/npm_ci.sh tests/page || echo "setup: without tests/page/node_modules some tests are skipped" >&2

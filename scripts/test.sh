@@ -17,7 +17,7 @@ finish() {
   exit
 }
 
-scripts/setup.sh </dev/null || { failed=1; finish; }
+scripts/setup.sh --test </dev/null || { failed=1; finish; }
 
 for preset in "${presets[@]}"; do
   echo "== $preset"

@@ -7,7 +7,7 @@ import type { Range } from "./days";
 import { append, fill, h, icon } from "./dom";
 import { download } from "./download";
 import { shownSteps } from "./format";
-import { type Family, kFamilies, metricOf, mustMetric, totalOf, valueOf, type Values } from "./metrics";
+import { type Family, kFamilies, metricOf, mustMetric, toneOf, totalOf, valueOf, type Values } from "./metrics";
 import { type Breakdown, type Row, sorted, unpack } from "./rows";
 import { levelName, rounded } from "./home";
 import type { Page, Shell } from "./shell";
@@ -203,7 +203,11 @@ export class EntityPage implements Page {
       if (was === is || (Number.isNaN(was) && Number.isNaN(is))) continue;
       ++count;
       this.marks.set(id, performance.now() + kMarkMs);
-      for (const element of this.figures.get(id) ?? []) element.setAttribute("data-mark", is > was ? "up" : is < was ? "down" : "same");
+      const mark = is > was ? "up" : is < was ? "down" : "same";
+      for (const element of this.figures.get(id) ?? []) {
+        element.setAttribute("data-mark", mark);
+        element.setAttribute("data-tone", toneOf(metric, mark));
+      }
     }
     return count;
   }

@@ -35,6 +35,7 @@ export interface Cell {
   sign: string;
   draw(cell: HTMLElement): void;
   mark?: "up" | "down" | "same" | undefined;
+  tone?: "good" | "bad" | "plain" | undefined;
 }
 
 export interface GridHost<Line extends GridLine> {
@@ -247,6 +248,7 @@ export class Grid<Line extends GridLine> {
         signs[at] = content.sign;
       }
       setAttribute(cell, "data-mark", content.mark);
+      setAttribute(cell, "data-tone", content.mark && content.tone);
     });
     return elements;
   }

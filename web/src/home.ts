@@ -9,7 +9,7 @@ import { announce, fill, h, icon, spark } from "./dom";
 import { download } from "./download";
 import { kNothing, shownSteps } from "./format";
 import { type Cell, Grid, type GridColumn, type GridLine } from "./grid";
-import { kTrends, metricOf, mustMetric, type Trend, trendOf, type TrendKind, valueOf } from "./metrics";
+import { kTrends, type Mark, metricOf, mustMetric, toneOf, type Trend, trendOf, type TrendKind, valueOf } from "./metrics";
 import { groupByValue, type Level, makeFilter, type Row, sorted, totalRow, unpack } from "./rows";
 import { loadColumns, loadTrend, type Page, saveColumns, saveTrend, type Shell } from "./shell";
 import { openWhy } from "./why";
@@ -35,12 +35,12 @@ export function levelName(level: Level): string {
 // --- Marks: what changed lately ---------------------------------------------------------------------------------------------------
 
 class Marks {
-  private readonly until = new Map<string, { way: "up" | "down" | "same"; at: number }>();
+  private readonly until = new Map<string, { way: Mark; at: number }>();
 
-  set(place: string, way: "up" | "down" | "same"): void {
+  set(place: string, way: Mark): void {
     this.until.set(place, { way, at: performance.now() + kMarkMs });
   }
-  get(place: string): "up" | "down" | "same" | undefined {
+  get(place: string): Mark | undefined {
     const mark = this.until.get(place);
     return mark && mark.at > performance.now() ? mark.way : undefined;
   }
@@ -378,7 +378,10 @@ export class Home implements Page {
   private markTiles(): void {
     for (const [id, parts] of this.tiles) {
       const mark = this.marks.get(`tile ${id}`);
-      if (mark) parts.root.setAttribute("data-mark", mark); else parts.root.removeAttribute("data-mark");
+      parts.root.toggleAttribute("data-mark", mark !== undefined);
+      if (!mark) continue;
+      parts.root.setAttribute("data-mark", mark);
+      parts.root.setAttribute("data-tone", toneOf(mustMetric(id), mark));
     }
   }
 
@@ -517,8 +520,9 @@ export class Home implements Page {
     const value = valueOf(metric, row.values);
     const text = this.shell.formats.number(metric.kind, value);
     const negative = value < 0 ? "negative" : "";
+    const mark = this.marks.get(`${row.key} ${column.id}`);
     return {
-      sign: text + negative, mark: this.marks.get(`${row.key} ${column.id}`),
+      sign: text + negative, mark, tone: mark && toneOf(metric, mark),
       draw: (cell) => {
         const known = cell.firstElementChild;
         if (!known) cell.append(h("span", { class: `number ${negative}`, title: "Why this number?" }, text));
@@ -535,7 +539,7 @@ export class Home implements Page {
     cell.style.setProperty("--depth", String(line.depth));
     const link = row.type === "value" ? h("span", { class: "name" }, row.name)
       : h("a", { class: "name", href: this.entityAddress(row), tabindex: -1, title: row.name }, row.name);
-    const kind = row.type === "value" || line.depth === 0 ? "" : kLevelNames[row.type].one;
+    const kind = row.type === "value" || row.type === this.shell.view.level ? "" : kLevelNames[row.type].one;
     fill(cell,
       line.open === undefined ? h("span", { class: "toggle-space" })
         : h("button", { type: "button", class: "toggle", tabindex: -1, "data-toggle": true, "aria-label": `${line.open ? "Close" : "Open"} ${below} of ${row.name}` },

@@ -203,6 +203,15 @@ export function totalOf(rows: Iterable<Values>): Values {
   return total;
 }
 
+export type Mark = "up" | "down" | "same";
+export type Tone = "good" | "bad" | "plain";
+
+/** Whether a change is one to be glad of: more spend is neither good nor bad. */
+export function toneOf(metric: Metric, mark: Mark): Tone {
+  if (!metric.good || mark === "same") return "plain";
+  return (mark === "up") === (metric.good === "more") ? "good" : "bad";
+}
+
 /** A row's trend: for each of `kTrendFields` the days, oldest first. */
 export type Trend = Float64Array;
 

@@ -200,8 +200,8 @@ async function showRows(place: HTMLElement, question: Question, day: string): Pr
       explained.computed_at && h("p", { class: "hint" }, `Last changed ${explained.computed_at} UTC.`,
         ...(explained.causes ?? []).map((cause) => ` ${cause.cause}: ${cause.evidence}.`)),
       ...(explained.notes ?? []).map((note) => h("p", { class: "hint" }, note)),
-      meta.length > 0 && h("details", { open: true }, h("summary", {}, `${meta.length} rows of Meta`), rawTable(meta)),
-      h("details", { open: meta.length === 0 }, h("summary", {}, `${users.length} users`),
+      meta.length > 0 && h("details", { open: true }, h("summary", {}, `${meta.length} ${meta.length === 1 ? "row" : "rows"} of Meta`), rawTable(meta)),
+      h("details", { open: meta.length === 0 }, h("summary", {}, `${users.length} ${users.length === 1 ? "user" : "users"}`),
         ...users.slice(0, kUsersShown).map((user) => h("div", { class: "raw-user" },
           h("p", {}, h("strong", {}, user.distinct_id), " ", (user.lists ?? []).join(", ")), rawTable(user.rows))),
         users.length > kUsersShown && h("p", { class: "hint" }, `and ${users.length - kUsersShown} more: \`admetricsd explain\` lists all`)));
