@@ -10,7 +10,7 @@ import { shownSteps } from "./format";
 import { type Family, kFamilies, metricOf, mustMetric, toneOf, totalOf, valueOf, type Values } from "./metrics";
 import { type Breakdown, type Row, sorted, unpack } from "./rows";
 import { levelName, rounded } from "./home";
-import type { Page, Shell } from "./shell";
+import { knownNames, type Page, type Shell } from "./shell";
 import { kDailyMetrics, openWhy, valuesOfDay } from "./why";
 
 interface Line {
@@ -86,6 +86,7 @@ export class EntityPage implements Page {
   private slices = new Map<Breakdown, Row[]>();
   private expanded = new Set<Breakdown>();
   private shownFor = "";
+  private entityShown = "";
   private loads = 0;
   private marks = new Map<string, number>();
   private sweeper: number;
@@ -113,7 +114,9 @@ export class EntityPage implements Page {
     const back = this.root.querySelector<HTMLAnchorElement>(".back");
     if (back) back.href = this.shell.address({});
     if (wanted === this.shownFor) return;
-    if (JSON.stringify(view.entity) !== this.shownFor.slice(1, JSON.stringify(view.entity).length + 1)) this.heading.textContent = "…";
+    const entity = JSON.stringify(view.entity);
+    if (entity !== this.entityShown) this.heading.textContent = knownNames.get(entity) ?? "…";
+    this.entityShown = entity;
     this.shownFor = wanted;
     this.marks.clear();
     await this.load(false);

@@ -11,7 +11,7 @@ import { kNothing, shownSteps } from "./format";
 import { type Cell, Grid, type GridColumn, type GridLine } from "./grid";
 import { kTrends, type Mark, metricOf, mustMetric, toneOf, type Trend, trendOf, type TrendKind, valueOf } from "./metrics";
 import { groupByValue, type Level, makeFilter, type Row, sorted, totalRow, unpack } from "./rows";
-import { loadColumns, loadTrend, type Page, saveColumns, saveTrend, type Shell } from "./shell";
+import { knownNames, loadColumns, loadTrend, type Page, saveColumns, saveTrend, type Shell } from "./shell";
 import { openWhy } from "./why";
 
 interface Line extends GridLine {
@@ -612,6 +612,7 @@ export class Home implements Page {
         return;
       }
       event.preventDefault();
+      knownNames.set(JSON.stringify({ type: row.type, id: row.id }), row.name);
       this.shell.go({ entity: { type: row.type, id: row.id },
         ...(row.value !== undefined && this.shell.view.breakdown !== "all" ? { slice: { breakdown: this.shell.view.breakdown, value: row.value } } : {}) });
       return;

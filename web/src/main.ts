@@ -150,10 +150,11 @@ class App implements Shell {
     }
     document.title = entity ? document.title : "admetricsd";
     if (moved && !right) window.scrollTo(0, 0);
-    const { page } = this;
-    await page?.show();
-    if (moved && !right && page instanceof EntityPage) page.focusHeading();
-    if (moved && !right && page instanceof Home) this.main.focus({ preventScroll: true });
+    const shown = this.page?.show();
+    // Where what had the focus is gone, it goes to what came instead.
+    if (moved && !right && this.page instanceof EntityPage) this.page.focusHeading();
+    else if (moved && !right) this.main.focus({ preventScroll: true });
+    await shown;
   }
 
   private onClick(event: MouseEvent): void {

@@ -26,6 +26,9 @@ export interface Page {
   close(): void;
 }
 
+/** Names that were on the screen, by entity: a page is headed by them at once. */
+export const knownNames = new Map<string, string>();
+
 export const formats = makeFormats();
 export { kNothing };
 
