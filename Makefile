@@ -8,7 +8,7 @@ JOBS    ?= $(shell nproc)
 BINARY  := build/release/daemon/admetricsd
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench lint format install clean
+.PHONY: help setup build demo test bench lint format install package clean
 
 help:  ## print this menu
 	@echo "admetricsd: streaming materializer of daily ad metrics"
@@ -48,6 +48,10 @@ install: build  ## install to $(DESTDIR)$(PREFIX): binary, service unit, configu
 	@cmake --preset release --log-level=WARNING -DCMAKE_INSTALL_PREFIX="$(PREFIX)"
 	@cmake --build --preset release -j $(JOBS) --target admetricsd
 	@DESTDIR="$(DESTDIR)" cmake --install build/release
+
+package: build  ## the Debian package; its path is the last line printed
+	@cpack --config build/release/CPackConfig.cmake >build/release/cpack.log || { cat build/release/cpack.log >&2; exit 1; }
+	@sed -n 's|.*package: $(CURDIR)/\(.*\) generated\.|\1|p' build/release/cpack.log
 
 clean:  ## remove build/
 	@rm -rf build

@@ -7,9 +7,20 @@ namespace admetrics {
 Board::Board() : status_(std::make_shared<const DaemonStatus>()) {}
 
 void Board::publish(DaemonStatus status) {
-  auto next = std::make_shared<const DaemonStatus>(std::move(status));
+  auto next = std::make_shared<DaemonStatus>(std::move(status));
   const std::lock_guard lock(mutex_);
-  status_.swap(next);
+  next->reload = status_->reload;
+  status_ = std::move(next);
+}
+
+void Board::note_reload(bool accepted, std::int64_t at_seconds, const std::string& text) {
+  const std::lock_guard lock(mutex_);
+  auto next = std::make_shared<DaemonStatus>(*status_);
+  ++(accepted ? next->reload.accepted_total : next->reload.refused_total);
+  next->reload.last_accepted = accepted;
+  next->reload.last_at_seconds = at_seconds;
+  next->reload.last_text = text;
+  status_ = std::move(next);
 }
 
 std::shared_ptr<const DaemonStatus> Board::status() const {

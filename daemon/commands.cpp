@@ -1,9 +1,6 @@
 #include "daemon/commands.hpp"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -24,39 +21,17 @@
 #include "core/sqlite/database.hpp"
 #include "daemon/application.hpp"
 #include "daemon/config.hpp"
+#include "daemon/console.hpp"
+#include "daemon/control_server.hpp"
 #include "daemon/exit_codes.hpp"
 #include "daemon/system_clock.hpp"
 #include "demo/demo.hpp"
+#include "state/folder_lock.hpp"
 #include "state/ledger_store.hpp"
 #include "verify/verify.hpp"
 
 namespace admetrics {
 namespace {
-
-int fail(const Error& error) {
-  std::cerr << "admetricsd: " << error.line() << '\n';
-  return exit_code::of(error.code);
-}
-
-/// The configuration, or nothing after its mistakes were printed.
-std::optional<Config> load_config(const std::string& file) {
-  ConfigResult read = read_config(file);
-  if (read.good()) return std::move(read.config);
-  for (const std::string& line : read.lines()) std::cerr << line << '\n';
-  return std::nullopt;
-}
-
-bool on_terminal() { return ::isatty(STDERR_FILENO) == 1; }
-
-/// A line that moves, on a terminal only.
-void show_progress(const std::string& text) {
-  if (on_terminal()) std::cerr << "\r\033[K" << text << std::flush;
-}
-void end_progress() {
-  if (on_terminal()) std::cerr << "\r\033[K" << std::flush;
-}
-
-constexpr int kBusyTimeoutMs = 5'000;
 
 /// Sums over the campaign rows, which count everything once per level: for people who look.
 void add_totals(const Config& config, boost::json::object& status) {
@@ -98,6 +73,20 @@ void print_status(const boost::json::object& status, bool alive) {
         "rows_written_total", "rows_unchanged_total", "failures_total", "last_error"}) {
     line(key, text_of(status.at(key)));
   }
+  if (const auto* held = status.if_contains("held_back"); held != nullptr && !held->at("days").as_array().empty()) {
+    std::string days;
+    for (const auto& day : held->at("days").as_array()) {
+      days += (days.empty() ? "" : ", ") + text_of(day.at("day")) + " since " + text_of(day.at("since"));
+    }
+    line("held days", days);
+    line("held users", held->at("everyone").as_bool() ? "everyone" : text_of(held->at("users")));
+  }
+  if (const auto* backfill = status.if_contains("backfill"); backfill != nullptr && backfill->is_object()) {
+    std::string text = text_of(backfill->at("state")) + ", " + text_of(backfill->at("items_done")) + " of " +
+                       text_of(backfill->at("items_total"));
+    if (!backfill->at("seconds_left").is_null()) text += ", about " + text_of(backfill->at("seconds_left")) + " s left";
+    line("backfill", text);
+  }
   for (const char* group : {"last_epoch", "memory", "totals"}) {
     const auto* found = status.if_contains(group);
     if (found == nullptr || !found->is_object()) continue;
@@ -113,22 +102,6 @@ void print_status(const boost::json::object& status, bool alive) {
       std::printf("  %s\n", text.c_str());
     }
   }
-}
-
-/// As it is where it stands on one line, else as JSON writes it.
-std::string one_line(const std::string& text) {
-  const bool plain =
-      std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; });
-  return plain ? text : boost::json::serialize(boost::json::string(text));
-}
-
-/// Whether a daemon holds the state folder: its lock tells, a process number may be another's by now.
-bool daemon_runs(const std::string& state_dir) {
-  const int file = ::open((state_dir + "/lock").c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return false;
-  const bool held = ::flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-  ::close(file);
-  return held;
 }
 
 std::atomic<bool> stop_demo{false};
@@ -166,21 +139,25 @@ int verify_command(const VerifyArguments& arguments) {
   }
   end_progress();
   if (!report) return fail(report.error());
+  std::optional<VerifyReport> repaired;
   if (!report->equal() && arguments.repair) {
     if (!arguments.json) std::cout << to_text(*report) << "repairing\n" << std::flush;
     RunOptions repair;
     repair.once = true;
-    repair.quiet = arguments.json;
+    repair.quiet = true;
     repair.backfill = true;
     repair.since = arguments.since;
     repair.until = arguments.until;
     repair.as_of = report->as_of;
     if (const int code = run_daemon(*config, repair); code != exit_code::kFine) return code;
+    repaired = std::move(report).value();
     report = verify(options);
     end_progress();
     if (!report) return fail(report.error());
+    if (!arguments.json) std::cout << repair_to_text(*repaired);
   }
-  std::cout << (arguments.json ? to_json(*report) + "\n" : to_text(*report)) << std::flush;
+  std::cout << (arguments.json ? to_json(*report, repaired ? &*repaired : nullptr) + "\n" : to_text(*report))
+            << std::flush;
   return report->equal() ? exit_code::kFine : exit_code::kNo;
 }
 
@@ -236,19 +213,29 @@ int demo_command(const DemoArguments& arguments) {
 int status_command(const std::string& file, bool json) {
   const auto config = load_config(file);
   if (!config) return exit_code::kConfig;
+  // The daemon itself, or what it last wrote down: it may have ended, or hang.
+  constexpr std::int64_t kTimeoutMs = 2'000;
   const std::string path = config->state_dir + "/status.json";
-  std::ifstream in(path);
-  if (!in)
-    return fail({Errc::kNotFound, "read the daemon's status", path, "no daemon has run with this configuration"});
-  std::stringstream text;
-  text << in.rdbuf();
   boost::json::error_code error;
-  boost::json::value parsed = boost::json::parse(text.str(), error);
-  if (error || !parsed.is_object())
-    return fail({Errc::kCorrupt, "read the daemon's status", path, "it is not a status document"});
-  boost::json::object& status = parsed.as_object();
+  boost::json::object status;
+  const auto answer = ask_control(config->control_socket(), R"({"command":"status"})", kTimeoutMs);
+  const boost::json::value said = answer ? boost::json::parse(*answer, error) : boost::json::value();
+  if (const auto* object = said.if_object();
+      object != nullptr && object->contains("status") && object->at("status").is_object()) {
+    status = object->at("status").get_object();
+  } else {
+    std::ifstream in(path);
+    if (!in)
+      return fail({Errc::kNotFound, "read the daemon's status", path, "no daemon has run with this configuration"});
+    std::stringstream text;
+    text << in.rdbuf();
+    boost::json::value parsed = boost::json::parse(text.str(), error);
+    if (error || !parsed.is_object())
+      return fail({Errc::kCorrupt, "read the daemon's status", path, "it is not a status document"});
+    status = std::move(parsed.get_object());
+  }
   try {
-    const bool alive = daemon_runs(config->state_dir);
+    const bool alive = FolderLock::held(config->state_dir);
     status["running"] = alive;
     add_totals(*config, status);
     if (json) {

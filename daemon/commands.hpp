@@ -32,8 +32,23 @@ struct DemoArguments {
   std::int64_t pause_ms = 100;
 };
 
+struct BackfillArguments {
+  std::string config;
+  std::string order = "backfill";  // or backfill_pause, backfill_resume, backfill_cancel
+  std::optional<Day> since;
+  std::optional<Day> until;
+  std::string entity_type;
+  std::string entity_id;
+  std::int64_t keys_per_second = 0;
+  bool wait = false;
+};
+
+/// Orders a backfill from the running daemon; with `wait` shows its progress and ends with it.
+int backfill_command(const BackfillArguments& arguments);
 int verify_command(const VerifyArguments& arguments);
 int demo_command(const DemoArguments& arguments);
+/// Gives `command` (sync, drain, pause, resume) to the running daemon and waits for its answer.
+int control_command(const std::string& config, const std::string& command, std::int64_t timeout_ms);
 int status_command(const std::string& config, bool json);
 int rejects_command(const std::string& config, bool json, std::int64_t limit);
 int check_config_command(const std::string& config);

@@ -10,7 +10,7 @@
 #include <functional>
 #include <map>
 #include <numeric>
-#include <sstream>
+#include <tuple>
 
 namespace admetrics {
 namespace {
@@ -155,9 +155,13 @@ const std::vector<Key>& known_keys() {
        }},
       {"source.sqlite.scan_interval",
        [](const toml::node& n, Config& c) {
-         std::string problem = take_measure(n, kDurationsMs, "\"60s\"", c.scan_interval_ms);
-         if (problem.empty() && c.scan_interval_ms == 0) problem = "must be longer than nothing";
+         std::string problem = take_measure(n, kDurationsMs, "\"60s\"", c.tunables.scan_interval_ms);
+         if (problem.empty() && c.tunables.scan_interval_ms == 0) problem = "must be longer than nothing";
          return problem;
+       }},
+      {"source.sqlite.hold_torn_days_max",
+       [](const toml::node& n, Config& c) {
+         return take_measure(n, kDurationsMs, "\"1h\"", c.tunables.hold_torn_days_max_ms);
        }},
       {"sink.sqlite.path", [](const toml::node& n, Config& c) { return take_name(n, c.sink_path); }},
       {"state.dir", [](const toml::node& n, Config& c) { return take_name(n, c.state_dir); }},
@@ -208,9 +212,13 @@ const std::vector<Key>& known_keys() {
          return problem;
        }},
       {"engine.memory_limit",
-       [](const toml::node& n, Config& c) { return take_measure(n, kSizesBytes, "\"6GiB\"", c.memory_limit_bytes); }},
+       [](const toml::node& n, Config& c) {
+         return take_measure(n, kSizesBytes, "\"6GiB\"", c.tunables.memory_limit_bytes);
+       }},
       {"engine.commit_interval",
-       [](const toml::node& n, Config& c) { return take_measure(n, kDurationsMs, "\"50ms\"", c.commit_interval_ms); }},
+       [](const toml::node& n, Config& c) {
+         return take_measure(n, kDurationsMs, "\"50ms\"", c.tunables.commit_interval_ms);
+       }},
       {"http.listen", [](const toml::node& n, Config& c) { return take_listen(n, c.http); }},
       {"http.token_file", [](const toml::node& n, Config& c) { return take_name(n, c.http.token_file); }},
       {"http.allow_remote", [](const toml::node& n, Config& c) { return take_flag(n, c.http.allow_remote); }},
@@ -376,10 +384,31 @@ void finish_http(HttpConfig& http, const Lines& lines, Mistakes& mistakes) {
 }
 
 std::string absolute_path(const std::string& path, const std::filesystem::path& folder) {
-  return (folder / path).lexically_normal().string();
+  std::string absolute = (folder / path).lexically_normal().string();
+  if (absolute.size() > 1 && absolute.ends_with('/')) absolute.pop_back();
+  return absolute;
 }
 
 }  // namespace
+
+std::string Config::control_socket() const { return (std::filesystem::path(state_dir) / "control.sock").string(); }
+
+bool Config::needs_new_pipeline(const Config& next) const {
+  const auto fixed = [](const Config& c) {
+    const EventNames& names = c.reporting.names;
+    return std::tuple(c.product_db, c.ads_db, c.capture_triggers, c.sink_path, c.state_dir, c.reporting.zone.name(),
+                      c.reporting.trial_length_days, names.trial_started, names.initial_purchase, names.trial_converted,
+                      names.refund_contains, c.as_of, c.workers);
+  };
+  return fixed(*this) != fixed(next);
+}
+
+void Config::take_over(const Config& next) {
+  tunables = next.tunables;
+  http = next.http;
+  log_level = next.log_level;
+  log_json = next.log_json;
+}
 
 std::vector<std::string> ConfigResult::lines() const {
   std::vector<std::string> lines;
@@ -412,12 +441,7 @@ ConfigResult read_config(const std::string& file) {
   }
   Lines lines;
   try {
-    toml::table table = toml::parse_file(file);
-    take_table(table, "", config, lines, result.mistakes);
-    table.erase("http");
-    std::ostringstream text;
-    text << table;
-    config.beside_http = text.str();
+    take_table(toml::parse_file(file), "", config, lines, result.mistakes);
   } catch (const toml::parse_error& error) {  // the library as Debian builds it reports in no other way
     result.mistakes.push_back(
         {static_cast<std::int64_t>(error.source().begin.line), "", std::string(error.description())});

@@ -37,6 +37,16 @@ struct HttpConfig {
   bool operator==(const HttpConfig&) const = default;
 };
 
+/// What a running pipeline takes over without a break.
+struct Tunables {
+  std::int64_t scan_interval_ms = 60'000;
+  std::int64_t hold_torn_days_max_ms = 3'600'000;  // 0: nothing is held
+  std::int64_t memory_limit_bytes = std::int64_t{6} << 30;
+  std::int64_t commit_interval_ms = 0;
+
+  bool operator==(const Tunables&) const = default;
+};
+
 /// The configuration file, parsed, checked and with every path made absolute. Constant from then on.
 struct Config {
   std::string file;
@@ -44,7 +54,6 @@ struct Config {
   std::string product_db;
   std::string ads_db;
   bool capture_triggers = true;
-  std::int64_t scan_interval_ms = 60'000;
   // [sink.sqlite]
   std::string sink_path;
   // [state]
@@ -54,15 +63,19 @@ struct Config {
   std::optional<Day> as_of;
   // [engine]
   std::size_t workers = 0;
-  std::int64_t memory_limit_bytes = std::int64_t{6} << 30;
-  std::int64_t commit_interval_ms = 0;
+  Tunables tunables;
   // [http]
   HttpConfig http;
   // [log]
   std::string log_level = "info";
   bool log_json = false;
-  /// The file without [http]: equal texts mean that a reload leaves the pipeline as it is.
-  std::string beside_http;
+
+  /// Where the running daemon takes orders: a Unix socket.
+  [[nodiscard]] std::string control_socket() const;
+  /// Whether a pipeline that runs under this configuration has to start again for `next`.
+  [[nodiscard]] bool needs_new_pipeline(const Config& next) const;
+  /// Takes everything else of `next`.
+  void take_over(const Config& next);
 };
 
 /// One mistake in a configuration file.

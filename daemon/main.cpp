@@ -1,30 +1,15 @@
 #include <CLI/CLI.hpp>
+#include <array>
 #include <iostream>
 
 #include "daemon/application.hpp"
+#include "daemon/cli_options.hpp"
 #include "daemon/commands.hpp"
 #include "daemon/exit_codes.hpp"
+#include "daemon/offline_cli.hpp"
+#include "daemon/plan_command.hpp"
 
-namespace {
-
-using namespace admetrics;
-
-/// Days on the command line are `YYYY-MM-DD`.
-void add_day(CLI::App& command, const std::string& name, std::optional<Day>& into, const std::string& help) {
-  command
-      .add_option_function<std::string>(
-          name, [&into](const std::string& text) { into = parse_day(text); }, help)
-      ->type_name("DAY")
-      ->check([](const std::string& text) {
-        return parse_day(text) ? std::string() : "must be a day such as 2025-07-31, not " + text;
-      });
-}
-
-CLI::Option* add_config(CLI::App& command, std::string& into) {
-  return command.add_option("--config", into, "the configuration file (TOML)")->required()->type_name("FILE");
-}
-
-}  // namespace
+using namespace admetrics;  // NOLINT: this file is the program
 
 int main(int argc, char** argv) {
   CLI::App app{
@@ -51,16 +36,23 @@ int main(int argc, char** argv) {
       "  admetricsd run --config FILE\n"
       "  admetricsd run --config FILE --once                  catch up and exit\n"
       "  admetricsd run --config FILE --backfill --once       read and compare everything, and exit\n"
+      "  admetricsd run --config FILE --backfill --plan       only say what that would write\n"
       "  admetricsd run --config FILE --backfill --since 2025-07-01 --until 2025-07-31\n");
   add_config(*run, config);
   run->add_flag("--once", run_options.once, "catch up with everything recorded so far, commit, exit");
-  CLI::Option* backfill =
-      run->add_flag("--backfill", run_options.backfill,
-                    "reconcile with everything in the raw tables, and every stored row; then go on");
+  CLI::Option* backfill = run->add_flag(
+      "--backfill", run_options.backfill,
+      "reconcile with everything in the raw tables, and every stored row, newest day first; streaming goes "
+      "on meanwhile");
   add_day(*run, "--since", run_options.since, "with --backfill: compare stored rows from this day on");
   add_day(*run, "--until", run_options.until, "with --backfill: compare stored rows up to this day");
   run->get_option("--since")->needs(backfill);
   run->get_option("--until")->needs(backfill);
+  bool plan = false;
+  bool plan_json = false;
+  run->add_flag("--plan", plan, "with --backfill: say which rows it would insert, update and delete, and write nothing")
+      ->needs(backfill);
+  run->add_flag("--json", plan_json, "with --plan: print JSON")->needs("--plan");
   add_day(*run, "--as-of", run_options.as_of, "pin \"today\", for tests and replays");
 
   VerifyArguments verify_arguments;
@@ -117,6 +109,58 @@ int main(int argc, char** argv) {
                          "Exit status: 0 it runs, 2 it does not.");
   add_config(*status, config);
   status->add_flag("--json", json, "print JSON");
+
+  // Orders to the running daemon.
+  double timeout_seconds = 60;
+  const auto add_order = [&](const char* name, const char* help) {
+    CLI::App* order = app.add_subcommand(name, help);
+    add_config(*order, config);
+    order->add_option("--timeout", timeout_seconds, "how long to wait for the answer, in seconds")
+        ->check(CLI::Range(0.0, 1e6))
+        ->type_name("SECONDS")
+        ->capture_default_str();
+    return order;
+  };
+  const std::array<CLI::App*, 4> orders{
+      add_order("sync",
+                "Waits until everything that is committed at the source now is visible in the rows.\n"
+                "Exit status: 0 it is, 2 not in time (the reason is named), or no daemon runs.\n\nExample:\n"
+                "  admetricsd sync --config FILE --timeout 30"),
+      add_order("pause",
+                "Waits for the epoch that runs, then begins no other: changes are recorded, nothing is written.\n"
+                "For maintenance of the databases. A restart of the daemon resumes, too."),
+      add_order("resume", "Ends a pause."),
+      add_order("drain",
+                "Like sync, then pause: everything that was recorded is visible, and nothing more is written."),
+  };
+
+  BackfillArguments backfill_arguments;
+  CLI::App* backfill_order = app.add_subcommand(
+      "backfill",
+      "Lets the running daemon read everything again beside streaming, newest day first, and correct what differs.\n"
+      "It goes on after a restart. `status` shows how it goes.\n\nExamples:\n"
+      "  admetricsd backfill --config FILE --wait\n"
+      "  admetricsd backfill --config FILE --since 2025-07-01 --until 2025-07-31 --rate 500\n"
+      "  admetricsd backfill --config FILE --entity-type campaign --entity-id 123\n"
+      "  admetricsd backfill --config FILE --pause");
+  add_config(*backfill_order, backfill_arguments.config);
+  add_day(*backfill_order, "--since", backfill_arguments.since, "rows from this day on");
+  add_day(*backfill_order, "--until", backfill_arguments.until, "rows up to this day");
+  backfill_order->add_option("--entity-type", backfill_arguments.entity_type, "with --entity-id: this entity only")
+      ->check(CLI::IsMember({"campaign", "adset", "ad"}));
+  backfill_order->add_option("--entity-id", backfill_arguments.entity_id, "the entity's id")->type_name("ID");
+  backfill_order->get_option("--entity-type")->needs(backfill_order->get_option("--entity-id"));
+  backfill_order->get_option("--entity-id")->needs(backfill_order->get_option("--entity-type"));
+  backfill_order->add_option("--rate", backfill_arguments.keys_per_second, "at most so many keys a second; 0: no limit")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  backfill_order->add_flag("--wait", backfill_arguments.wait, "show the progress and end with it");
+  const std::array<std::pair<const char*, const char*>, 3> backfill_orders{
+      {{"--pause", "backfill_pause"}, {"--resume", "backfill_resume"}, {"--cancel", "backfill_cancel"}}};
+  for (const auto& [flag, order] : backfill_orders) {
+    backfill_order->add_flag_callback(
+        flag, [&backfill_arguments, order = order] { backfill_arguments.order = order; }, "the backfill that runs");
+  }
   CLI::App* rejects = app.add_subcommand("rejects", "The source rows that do not count, and why.");
   add_config(*rejects, config);
   rejects->add_flag("--json", json, "print JSON");
@@ -125,6 +169,8 @@ int main(int argc, char** argv) {
                                        "Reads a configuration and names every mistake by key and line.\n"
                                        "Exit status: 0 good, 78 not.");
   add_config(*check, config);
+
+  OfflineCli offline(app);
 
   try {
     app.parse(argc, argv);
@@ -139,6 +185,7 @@ int main(int argc, char** argv) {
     return exit_code::kUsage;
   }
 
+  if (run->parsed() && plan) return plan_command(config, run_options, plan_json);
   if (run->parsed()) {
     ConfigResult read = read_config(config);
     for (const std::string& line : read.lines()) std::cerr << line << '\n';
@@ -147,6 +194,12 @@ int main(int argc, char** argv) {
   if (verify->parsed()) return verify_command(verify_arguments);
   if (demo->parsed()) return demo_command(demo_arguments);
   if (status->parsed()) return status_command(config, json);
+  if (backfill_order->parsed()) return backfill_command(backfill_arguments);
+  for (const CLI::App* order : orders) {
+    if (!order->parsed()) continue;
+    return control_command(config, order->get_name(), static_cast<std::int64_t>(timeout_seconds * 1'000));
+  }
   if (rejects->parsed()) return rejects_command(config, json, limit);
-  return check_config_command(config);
+  if (check->parsed()) return check_config_command(config);
+  return offline.run();
 }

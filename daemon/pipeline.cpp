@@ -25,6 +25,7 @@ constexpr std::int64_t kProgressLineEveryMicros = 200'000;
 constexpr std::int64_t kRetryFirstMs = 50;
 constexpr std::int64_t kRetryLastMs = 10'000;
 constexpr std::int64_t kOnceRetryMicros = 60'000'000;  // `run --once` waits this long for a lock, then says so
+constexpr std::int64_t kBackfillShareItems = 256;      // some milliseconds, so that what streams hardly waits
 constexpr std::int64_t kLargeEpochCells = 100'000;     // gives its memory back when it is done
 
 /// Whether waiting may mend it.
@@ -64,13 +65,34 @@ std::string milliseconds(std::int64_t micros) {
 
 }  // namespace
 
-Pipeline::Pipeline(const Config& config, const RunOptions& options, const Clock& clock, Board& board)
-    : config_(&config), options_(options), clock_(&clock), board_(&board), terminal_(::isatty(STDERR_FILENO) == 1) {
+Pipeline::Pipeline(const Config& config, const RunOptions& options, const Clock& clock, Board& board, Orders& orders,
+                   std::function<void()> on_open)
+    : config_(&config),
+      options_(options),
+      clock_(&clock),
+      board_(&board),
+      orders_(&orders),
+      on_open_(std::move(on_open)),
+      terminal_(::isatty(STDERR_FILENO) == 1),
+      tunables_(config.tunables) {
   status_.started_at_seconds = clock.now().seconds;
-  status_.memory_limit_bytes = config.memory_limit_bytes;
+  orders.listen([this] { notify(); });
 }
 
-Pipeline::~Pipeline() = default;
+Pipeline::~Pipeline() { orders_->listen(nullptr); }
+
+void Pipeline::set_tunables(const Tunables& tunables) {
+  {
+    const std::lock_guard lock(mutex_);
+    tunables_ = tunables;
+  }
+  notify();
+}
+
+Tunables Pipeline::tunables() const {
+  const std::lock_guard lock(mutex_);
+  return tunables_;
+}
 
 void Pipeline::notify() {
   {
@@ -86,8 +108,10 @@ void Pipeline::stop() {
 }
 
 void Pipeline::wait(std::int64_t milliseconds) {
+  beat();
   std::unique_lock lock(mutex_);
-  woken_.wait_for(lock, std::chrono::milliseconds(milliseconds), [&] { return notified_ || stop_.load(); });
+  const auto pause = std::chrono::milliseconds(std::min(milliseconds, kPollMs));
+  woken_.wait_for(lock, pause, [&] { return notified_ || stop_.load(); });
   notified_ = false;
 }
 
@@ -111,15 +135,24 @@ Status Pipeline::open() {
   source.ads_db = config_->ads_db;
   source.triggers = config_->capture_triggers;
   source.stop = &stop_;
+  source.rows_read = &rows_read_;
+  source.hold_torn_days_max_seconds = tunables().hold_torn_days_max_ms / 1'000;
+  source.clock = clock_;
   source_ = std::make_unique<source::SqliteSource>(source);
   sink::SqliteSinkOptions sink;
   sink.path = config_->sink_path;
+  constexpr std::int64_t kCacheShare = 16;
+  if (tunables().memory_limit_bytes > 0)
+    sink.large_cache_bytes = std::min(sink.large_cache_bytes, tunables().memory_limit_bytes / kCacheShare);
   sink_ = std::make_unique<sink::SqliteSink>(sink);
   EngineOptions engine;
   engine.workers = config_->workers != 0 ? config_->workers : std::max(1U, std::thread::hardware_concurrency());
-  engine.memory_limit_bytes = config_->memory_limit_bytes;
   engine_ = std::make_unique<Engine>(config_->reporting, engine, *clock_, *source_, *ledger_,
                                      std::vector<Sink*>{sink_.get()});
+  backfill_ = std::make_unique<backfill::Backfill>(
+      config_->state_dir, backfill::Places{config_->product_db, config_->ads_db, ledger_->path(), config_->sink_path},
+      *clock_, [this] { notify(); });
+  if (Status resumed = backfill_->resume_after_restart(); !resumed.ok()) log_warning(resumed.error().line());
   if (sqlite::library_has_wal_reset_race()) {
     log_warning(
         std::string("SQLite ") + sqlite::library_version() +
@@ -128,6 +161,8 @@ Status Pipeline::open() {
   log_info("reading " + config_->product_db + " and " + config_->ads_db + ", writing " + config_->sink_path +
            ", capture by " + (config_->capture_triggers ? "triggers" : "scan") + ", " + std::to_string(engine.workers) +
            " workers, days in " + config_->reporting.zone.name());
+  write_status("catching_up", true);
+  on_open_();
   return {};
 }
 
@@ -135,10 +170,14 @@ Status Pipeline::run() {
   ADM_TRY(open());
   bool first = true;
   while (!stop_.load()) {
+    orders_->begin_round();
+    if (!wait_while_paused()) break;
     ADM_ASSIGN(const bool done, run_epoch(first));
     if (!done) break;
     first = false;
     caught_up_.store(true);
+    const source::HeldBack& held = source_->held_back();
+    orders_->end_round(held.users == 0 && !held.everyone);
     if (options_.once) {
       // What was recorded while the epoch ran belongs to the next run.
       if (Status trimmed = source_->trim(); !trimmed.ok()) log_warning(trimmed.error().line());
@@ -153,13 +192,70 @@ Status Pipeline::run() {
   return {};
 }
 
+void Pipeline::mind_memory(const Tunables& tunables) {
+  // A full scan may have a quarter. The ledger may have the rest but what SQLite and an epoch's batches need.
+  constexpr std::int64_t kScanShare = 4;
+  constexpr std::int64_t kRenderShare = 8;
+  constexpr std::int64_t kReservePercent = 20;
+  constexpr std::size_t kSqueezeHigh = 2;
+  constexpr std::size_t kSqueezeOver = 16;
+  const std::int64_t limit = tunables.memory_limit_bytes;
+  const std::int64_t resident = admetrics::resident_memory_bytes();
+  const MemoryLevel before = status_.memory_level;
+  MemoryLevel level = MemoryLevel::kNormal;
+  if (limit > 0 && resident > limit) {
+    level = MemoryLevel::kOver;
+  } else if (limit > 0 && resident > limit / 100 * 80) {
+    level = MemoryLevel::kHigh;
+  }
+  if (level != before && limit > 0) {
+    const std::string state =
+        std::to_string(resident >> 20) + " of " + std::to_string(limit >> 20) + " MiB (engine.memory_limit) in use";
+    switch (level) {
+      case MemoryLevel::kNormal: log_info("memory: " + state + ", batches are of their usual size again"); break;
+      case MemoryLevel::kHigh: log_warning("memory: " + state + ", batches are halved"); break;
+      case MemoryLevel::kOver: log_warning("memory: " + state + ", work slows down"); break;
+    }
+  }
+  status_.memory_level = level;
+  MemoryLimits limits;
+  limits.scan_bytes = limit / kScanShare;
+  limits.render_bytes = limit / kRenderShare;
+  limits.state_bytes = limit / 100 * (100 - kReservePercent);
+  limits.squeeze = level == MemoryLevel::kNormal ? 1 : level == MemoryLevel::kHigh ? kSqueezeHigh : kSqueezeOver;
+  engine_->set_memory_limits(limits);
+  if (level != MemoryLevel::kOver) return;
+  // Give back what can be given, and let time pass: what waits in the change log needs no memory.
+  ::malloc_trim(0);
+  constexpr std::int64_t kSlowMs = 50;
+  wait(kSlowMs);
+}
+
+bool Pipeline::wait_while_paused() {
+  if (orders_->paused()) log_info("paused: changes are recorded, no epoch begins");
+  bool was = false;
+  while (!stop_.load() && orders_->paused()) {
+    was = true;
+    write_status("paused", false);
+    wait(kPollMs);
+    orders_->begin_round();
+  }
+  if (was && !stop_.load()) log_info("resumed");
+  return !stop_.load();
+}
+
 EpochRequest Pipeline::request_for(bool first) {
+  const Tunables tunables = this->tunables();
+  mind_memory(tunables);
+  source_->set_hold_torn_days_max(tunables.hold_torn_days_max_ms / 1'000);
   EpochRequest request;
   request.as_of = today();
-  request.reconcile = first && options_.backfill;
-  request.audit = first && options_.backfill;
+  // With nobody to keep waiting, everything in one epoch is quicker than share by share.
+  request.reconcile = first && options_.backfill && options_.once;
+  request.audit = request.reconcile;
   request.audit_since = options_.since;
   request.audit_until = options_.until;
+  if (!first && !options_.once) take_backfill_share(request);
   request.stop = &stop_;
   request.on_progress = [this](const EpochProgress& progress) { tell_progress(progress); };
   request.retry_sink = [this](const std::string& sink, const Error& error, int attempt) {
@@ -199,7 +295,12 @@ Result<bool> Pipeline::run_epoch(bool first) {
       progress_line_open_ = false;
     }
     if (report) {
+      if (share_.items > 0) {
+        if (Status taken = backfill_->taken(share_); !taken.ok()) log_warning(taken.error().line());
+        share_ = {};
+      }
       note_epoch(*report);
+      if (first && options_.backfill && !options_.once) begin_backfill(*report);
       return true;
     }
     const Error& error = report.error();
@@ -221,32 +322,38 @@ void Pipeline::wait_for_work() {
   std::size_t looks = 0;
   const std::int64_t idle_since = clock_->steady_micros();
   bool trimmed = false;
-  const auto look = [&] {
-    if (today() != engine_->header().as_of || sink_->replaced()) return true;
-    const auto changed = source_->has_changes();
-    return !changed.ok() || *changed;
-  };
   if (!config_->capture_triggers) {
-    const std::int64_t until = clock_->steady_micros() + config_->scan_interval_ms * 1'000;
-    while (!stop_.load() && clock_->steady_micros() < until) wait((until - clock_->steady_micros()) / 1'000 + 1);
+    const std::int64_t since = clock_->steady_micros();
+    const auto left_ms = [&] { return (since - clock_->steady_micros()) / 1'000 + tunables().scan_interval_ms; };
+    while (!stop_.load() && !orders_->waiting() && !orders_->paused() && !backfill_->ready() && left_ms() > 0) {
+      write_status("streaming", false);
+      wait(std::min(left_ms(), kPollMs));
+    }
     return;
   }
   while (!stop_.load()) {
-    if (look()) {
+    if (orders_->waiting() || orders_->paused()) return;
+    if (source_changed()) {
       noticed_micros_ = clock_->steady_micros();
-      const std::int64_t until = noticed_micros_ + config_->commit_interval_ms * 1'000;
-      while (!stop_.load() && clock_->steady_micros() < until) wait((until - clock_->steady_micros()) / 1'000 + 1);
+      const auto left_ms = [&] {
+        return (noticed_micros_ - clock_->steady_micros()) / 1'000 + tunables().commit_interval_ms;
+      };
+      while (!stop_.load() && !orders_->waiting() && left_ms() > 0) wait(std::min(left_ms(), kPollMs));
       return;
     }
+    if (backfill_->ready()) return;
     if (!trimmed && clock_->steady_micros() - idle_since > kTrimAfterIdleMicros) {
       trimmed = true;
       if (Status status = source_->trim(); !status.ok()) log_warning(status.error().line());
     }
     write_status("streaming", false);
+    beat();
     bool woken = false;
+    const std::int64_t share_at_micros = backfill_->ready_at_micros();
     {
       std::unique_lock lock(mutex_);
-      const std::int64_t pause_micros = looks < kLookAgainMicros.size() ? kLookAgainMicros[looks] : kPollMs * 1'000;
+      std::int64_t pause_micros = looks < kLookAgainMicros.size() ? kLookAgainMicros[looks] : kPollMs * 1'000;
+      pause_micros = std::min(pause_micros, std::max<std::int64_t>(0, share_at_micros - clock_->steady_micros()));
       woken = woken_.wait_for(lock, std::chrono::microseconds(pause_micros), [&] { return notified_ || stop_.load(); });
       notified_ = false;
     }
@@ -282,6 +389,7 @@ void Pipeline::note_epoch(const EpochReport& report) {
   } else if (status_.epochs == 0) {
     log_info("nothing is new since epoch " + std::to_string(report.epoch.value));
   }
+  note_held_days();
   if (report.committed || !caught_up_.load()) {
     if (const auto counts = ledger_->reject_counts(); counts.ok()) status_.rejects = *counts;
     status_.unmapped = engine_->unmapped();
@@ -299,6 +407,68 @@ void Pipeline::note_epoch(const EpochReport& report) {
   write_status("streaming", status_.epochs <= 1);
 }
 
+bool Pipeline::source_changed() {
+  if (today() != engine_->header().as_of || sink_->replaced()) return true;
+  const auto changed = source_->has_changes();
+  return !changed.ok() || *changed;
+}
+
+void Pipeline::begin_backfill(const EpochReport& first_epoch) {
+  // A ledger that begins has just read and written everything.
+  if (first_epoch.epoch.value <= 1 && first_epoch.reconciled) return;
+  backfill::Request request;
+  request.since = options_.since;
+  request.until = options_.until;
+  const Status started = backfill_->start(request);
+  log_info(started.ok() ? "backfill: planning" : "backfill: the one that was left open goes on");
+}
+
+void Pipeline::take_backfill_share(EpochRequest& request) {
+  share_ = {};
+  if (!backfill_->ready()) return;
+  auto share =
+      backfill_->share(status_.memory_level == MemoryLevel::kNormal ? kBackfillShareItems : kBackfillShareItems / 2);
+  const backfill::Progress progress = backfill_->progress();
+  if (!share) {
+    log_warning("backfill: " + share.error().line());
+  } else if (progress.state == backfill::Progress::State::kDone) {
+    log_info("backfill: done, " + std::to_string(progress.items_done) + " keys and rows looked at in " +
+             std::to_string(progress.ended_at_seconds - progress.started_at_seconds) + " s");
+  } else {
+    share_ = std::move(share).value();
+    request.users = share_.users;
+    request.ad_days = share_.ad_days;
+    request.rows = share_.rows;
+  }
+}
+
+void Pipeline::note_held_days() {
+  const source::HeldBack& now = source_->held_back();
+  const auto held_in = [](const source::HeldBack& held, Day day) {
+    return std::any_of(held.days.begin(), held.days.end(), [&](const auto& h) { return h.day == day; });
+  };
+  for (const source::HeldDay& held : now.days) {
+    if (held_in(status_.held_back, held.day)) continue;
+    log_info(
+        "day " + format_day(held.day) +
+        " is being reloaded: its row in processed_event_days is gone; users with changed events are held back until "
+        "it is back, for at most " +
+        std::to_string(tunables().hold_torn_days_max_ms / 1'000) + " s");
+  }
+  for (const source::HeldDay& held : status_.held_back.days) {
+    const bool given_up = std::find(now.given_up.begin(), now.given_up.end(), held.day) != now.given_up.end();
+    if (given_up) {
+      log_warning(
+          "day " + format_day(held.day) +
+          " was held back for too long: what is there of it counts from now on; the pipeline never put its row in "
+          "processed_event_days back");
+    } else if (!held_in(now, held.day)) {
+      log_info("day " + format_day(held.day) + " is whole again");
+    }
+  }
+  status_.held_back = now;
+}
+
 void Pipeline::write_status(const char* phase, bool now) {
   const std::int64_t micros = clock_->steady_micros();
   if (!now && micros - status_written_micros_ < kStatusEveryMicros) return;
@@ -307,6 +477,7 @@ void Pipeline::write_status(const char* phase, bool now) {
   status_.written_at_seconds = clock_->now().seconds;
   status_.caught_up = caught_up_.load();
   status_.resident_memory_bytes = admetrics::resident_memory_bytes();
+  status_.memory_limit_bytes = tunables().memory_limit_bytes;
   if (engine_) {
     status_.as_of = engine_->header().as_of == kNoDay ? "" : format_day(engine_->header().as_of);
     status_.position = engine_->header().position;
@@ -316,12 +487,17 @@ void Pipeline::write_status(const char* phase, bool now) {
     status_.lag_records = pending.ok() ? *pending : 0;
   }
   status_.lag_seconds = noticed_micros_ == 0 ? 0 : static_cast<double>(micros - noticed_micros_) / 1e6;
+  if (backfill_) status_.backfill = backfill_->progress();
   board_->publish(status_);
-  if (Status written = write_status_file(config_->state_dir, status_); !written.ok())
+  if (Status written = write_status_file(config_->state_dir, *board_->status()); !written.ok())
     log_warning(written.error().line());
 }
 
 void Pipeline::tell_progress(const EpochProgress& progress) {
+  beat();
+  // What a full scan held goes back before rows are made: the two never stand side by side.
+  if (stage_ != progress.stage && stage_ == "read") ::malloc_trim(0);
+  stage_ = progress.stage;
   const std::int64_t now = clock_->steady_micros();
   if (now - progress_told_micros_ < (terminal_ ? kProgressLineEveryMicros : kProgressLogEveryMicros)) return;
   progress_told_micros_ = now;

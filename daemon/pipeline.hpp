@@ -7,10 +7,12 @@
 #include <mutex>
 #include <string>
 
+#include "backfill/backfill.hpp"
 #include "core/base/clock.hpp"
 #include "core/engine/engine.hpp"
 #include "daemon/board.hpp"
 #include "daemon/config.hpp"
+#include "daemon/orders.hpp"
 #include "daemon/status.hpp"
 #include "sinks/sqlite/sqlite_sink.hpp"
 #include "sources/sqlite/sqlite_source.hpp"
@@ -30,10 +32,12 @@ struct RunOptions {
 
 /// Pipeline: runs epochs until it is told to stop, and alone decides what to do about errors.
 ///
-/// Threads: `run` belongs to one thread. `notify` and `stop` may be called from any.
+/// Threads: `run` belongs to one thread, the rest may be called from any.
 class Pipeline {
  public:
-  Pipeline(const Config& config, const RunOptions& options, const Clock& clock, Board& board);
+  /// `on_open` is called on the pipeline's thread once everything is opened and the state folder is ours.
+  Pipeline(const Config& config, const RunOptions& options, const Clock& clock, Board& board, Orders& orders,
+           std::function<void()> on_open);
   ~Pipeline();
 
   /// Opens everything and runs epochs: to the end of what is recorded with `once`, else until `stop`.
@@ -44,6 +48,14 @@ class Pipeline {
   void notify();
   /// Whether the first epoch is through: a backfill, where one was asked for.
   [[nodiscard]] bool caught_up() const { return caught_up_.load(); }
+  /// From now on, without a break.
+  void set_tunables(const Tunables& tunables);
+  /// Rises while the pipeline lives: while it waits, and with each step of a long epoch.
+  [[nodiscard]] std::uint64_t heartbeats() const {
+    return heartbeats_.load(std::memory_order_relaxed) + rows_read_.load(std::memory_order_relaxed);
+  }
+  /// Exists from `on_open` on.
+  [[nodiscard]] backfill::Backfill* backfill() const { return backfill_.get(); }
   /// Ends `run` soon: a long epoch is given up, which loses nothing.
   void stop();
 
@@ -51,13 +63,25 @@ class Pipeline {
   Status open();
   /// One epoch with its retries; false when asked to stop.
   Result<bool> run_epoch(bool first);
+  /// Whether the source has something new, as far as can be seen cheaply.
+  bool source_changed();
   [[nodiscard]] EpochRequest request_for(bool first);
-  /// Waits until `notify`, `stop` or `milliseconds` passed.
+  /// Waits until `notify`, `stop`, or `milliseconds` passed, or a while: callers look at the clock themselves.
   void wait(std::int64_t milliseconds);
   void wait_for_work();
+  /// Waits while paused; false when asked to stop.
+  bool wait_while_paused();
+  [[nodiscard]] Tunables tunables() const;
+  // A counter that nothing else is ordered by.
+  void beat() { heartbeats_.fetch_add(1, std::memory_order_relaxed); }
   bool wait_to_retry(const Error& error, int attempt);
   [[nodiscard]] Day today() const;
   void note_epoch(const EpochReport& report);
+  /// Sets how much the next epoch may hold, by the memory in use now; over the limit it waits a little, too.
+  void mind_memory(const Tunables& tunables);
+  void note_held_days();
+  void begin_backfill(const EpochReport& first_epoch);
+  void take_backfill_share(EpochRequest& request);
   void write_status(const char* phase, bool now);
   void tell_progress(const EpochProgress& progress);
 
@@ -66,23 +90,31 @@ class Pipeline {
   const RunOptions options_;
   const Clock* clock_;
   Board* board_;
+  Orders* orders_;
+  const std::function<void()> on_open_;
   const bool terminal_;  // standard error is one: progress is a line that moves
   // The pipeline's thread.
   std::unique_ptr<SqliteLedger> ledger_;
   std::unique_ptr<source::SqliteSource> source_;
   std::unique_ptr<sink::SqliteSink> sink_;
   std::unique_ptr<Engine> engine_;
+  std::unique_ptr<backfill::Backfill> backfill_;
+  backfill::Share share_;  // of the epoch that runs
   DaemonStatus status_;
   std::int64_t status_written_micros_ = 0;
   std::int64_t progress_told_micros_ = 0;
+  std::string_view stage_;           // of the epoch that runs
   std::int64_t noticed_micros_ = 0;  // when the change that waits was seen; 0: none waits
   std::int64_t epoch_started_micros_ = 0;
   std::int64_t retry_until_micros_ = 0;
   bool progress_line_open_ = false;
   // Any thread.
-  std::mutex mutex_;
+  mutable std::mutex mutex_;  // guards notified_ and tunables_
   std::condition_variable woken_;
   bool notified_ = false;
+  Tunables tunables_;
+  std::atomic<std::uint64_t> heartbeats_{0};
+  std::atomic<std::uint64_t> rows_read_{0};
   std::atomic<bool> stop_{false};
   std::atomic<bool> caught_up_{false};
 };

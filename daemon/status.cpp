@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cerrno>
 #include <cstdio>
@@ -9,6 +10,15 @@
 #include <fstream>
 
 namespace admetrics {
+
+std::string_view name_of(MemoryLevel level) {
+  switch (level) {
+    case MemoryLevel::kNormal: return "normal";
+    case MemoryLevel::kHigh: return "high";
+    case MemoryLevel::kOver: return "over";
+  }
+  return "";
+}
 
 std::string to_json(const DaemonStatus& status) {
   const auto milliseconds = [](std::int64_t micros) { return static_cast<double>(micros) / 1'000.0; };
@@ -56,10 +66,53 @@ std::string to_json(const DaemonStatus& status) {
   root["rows_unchanged_total"] = status.rows_unchanged_total;
   root["failures_total"] = status.failures_total;
   root["last_error"] = status.last_error.empty() ? boost::json::value() : boost::json::value(status.last_error);
+  boost::json::array held_days;
+  for (const source::HeldDay& held : status.held_back.days) {
+    held_days.push_back({{"day", format_day(held.day)},
+                         {"since", format_timestamp({held.since_seconds, 0})},
+                         {"seconds", std::max<std::int64_t>(0, status.written_at_seconds - held.since_seconds)}});
+  }
+  root["held_back"] = {
+      {"days", std::move(held_days)}, {"users", status.held_back.users}, {"everyone", status.held_back.everyone}};
+  const backfill::Progress& backfill = status.backfill;
+  if (backfill.state != backfill::Progress::State::kNone) {
+    const auto optional_day = [](const std::optional<Day>& day) {
+      return day ? boost::json::value(format_day(*day)) : boost::json::value();
+    };
+    root["backfill"] = {
+        {"state", name_of(backfill.state)},
+        {"since", optional_day(backfill.request.since)},
+        {"until", optional_day(backfill.request.until)},
+        {"entity_type",
+         backfill.request.level ? boost::json::value(name_of(*backfill.request.level)) : boost::json::value()},
+        {"entity_id", backfill.request.level ? boost::json::value(backfill.request.entity_id) : boost::json::value()},
+        {"keys_per_second_max", backfill.request.keys_per_second},
+        {"started_at", format_timestamp({backfill.started_at_seconds, 0})},
+        {"ended_at", backfill.ended_at_seconds == 0
+                         ? boost::json::value()
+                         : boost::json::value(format_timestamp({backfill.ended_at_seconds, 0}))},
+        {"items_done", backfill.items_done},
+        {"items_total", backfill.items_total},
+        {"day", backfill.day},
+        {"seconds_left", backfill.seconds_left < 0 ? boost::json::value() : boost::json::value(backfill.seconds_left)},
+        {"error", backfill.error}};
+  } else {
+    root["backfill"] = nullptr;
+  }
+  if (status.reload.last_at_seconds != 0) {
+    root["reload"] = {{"accepted", status.reload.last_accepted},
+                      {"at", format_timestamp({status.reload.last_at_seconds, 0})},
+                      {"text", status.reload.last_text},
+                      {"accepted_total", status.reload.accepted_total},
+                      {"refused_total", status.reload.refused_total}};
+  } else {
+    root["reload"] = nullptr;
+  }
   root["users"] = status.users;
   root["memory"] = {{"resident_bytes", status.resident_memory_bytes},
                     {"ledger_bytes", status.ledger_memory_bytes},
-                    {"limit_bytes", status.memory_limit_bytes}};
+                    {"limit_bytes", status.memory_limit_bytes},
+                    {"level", name_of(status.memory_level)}};
   boost::json::array rejects;
   for (const auto& count : status.rejects) {
     rejects.push_back({{"table", count.table}, {"reason", name_of(count.reason)}, {"rows", count.rows}});

@@ -5,14 +5,33 @@
 #include <string>
 #include <vector>
 
+#include "backfill/backfill.hpp"
 #include "core/engine/engine.hpp"
+#include "sources/sqlite/sqlite_source.hpp"
 #include "state/ledger_store.hpp"
 
 namespace admetrics {
 
+/// How far memory in use stands below `engine.memory_limit`.
+enum class MemoryLevel : std::uint8_t {
+  kNormal,
+  kHigh,  // above 80 %: batches are halved
+  kOver,  // above the limit: work slows down
+};
+std::string_view name_of(MemoryLevel level);
+
+/// How the last SIGHUP ended.
+struct ReloadOutcome {
+  std::int64_t accepted_total = 0;
+  std::int64_t refused_total = 0;
+  bool last_accepted = false;
+  std::int64_t last_at_seconds = 0;  // 0: there was none
+  std::string last_text;             // what it did, or the first mistake
+};
+
 /// What the daemon tells about itself. Written by the pipeline, read by anyone.
 struct DaemonStatus {
-  std::string phase = "starting";  // starting, catching_up, streaming, waiting, stopping
+  std::string phase = "starting";  // starting, catching_up, streaming, waiting, paused, stopping
   std::int64_t started_at_seconds = 0;
   std::int64_t written_at_seconds = 0;
   bool caught_up = false;  // the state is loaded, and the first epoch of this run is through
@@ -29,10 +48,14 @@ struct DaemonStatus {
   std::int64_t rows_unchanged_total = 0;
   std::int64_t failures_total = 0;
   std::string last_error;
+  source::HeldBack held_back;
+  backfill::Progress backfill;
+  ReloadOutcome reload;
   std::int64_t users = 0;
   std::int64_t ledger_memory_bytes = 0;
   std::int64_t resident_memory_bytes = 0;
   std::int64_t memory_limit_bytes = 0;
+  MemoryLevel memory_level = MemoryLevel::kNormal;
   std::vector<SqliteLedger::RejectCount> rejects;
   std::vector<UnmappedValue> unmapped;
 };

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <optional>
 #include <system_error>
 #include <vector>
@@ -374,7 +375,7 @@ struct LivePipeline::Body {
       ADM_ASSIGN(const bool found, existing.step());
       MetaNumbers numbers;
       if (found) {
-        numbers.spend_cents = static_cast<std::int64_t>(existing.real(0) * 100.0 + 0.5);
+        numbers.spend_cents = std::llround(existing.real(0) * 100.0);
         numbers.impressions = existing.integer(1);
         numbers.clicks = existing.integer(2);
         numbers.trials = existing.integer(3);

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Installs what the build needs, fetches SQLite and what the live page is bundled with. Runs nothing when everything is there. Needs no terminal.
+# Installs what the build needs, fetches SQLite and what the live page is bundled with. Runs nothing when everything is there.
+# Needs no terminal.
 #   scripts/setup.sh          compiler, libraries, SQLite, the page's packages
-#   scripts/setup.sh --test   also Chromium, which the tests of the live page run in; without it they are skipped
+#   scripts/setup.sh --test   also what the Debian package is tried with (clean roots, a booted container, systemd-analyze), and
+#                             Chromium for the tests of the live page, which are skipped without it
 #   scripts/setup.sh --dev    also clang, clang-format, clang-tidy, valgrind
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,12 +15,15 @@ packages=(
   libboost1.81-dev libsimdjson-dev libspdlog-dev libfmt-dev libconcurrentqueue-dev
   libtomlplusplus-dev libcli11-dev prometheus-cpp-dev libabsl-dev tzdata libsystemd-dev libdeflate-dev
   libgtest-dev libgmock-dev libbenchmark-dev
-  python3 sqlite3
+  python3 sqlite3 dpkg-dev
 )
 wishes=()  # what tests can do without
 case "${1-}" in
   "") ;;
-  --test) wishes+=(chromium fonts-dejavu-core) ;;
+  --test)
+    packages+=(mmdebstrap systemd systemd-container mandoc)
+    wishes+=(chromium fonts-dejavu-core)
+    ;;
   --dev) packages+=(clang clang-format clang-tidy libclang-rt-14-dev valgrind) ;;
   *) fail "unknown argument '$1'; usage: scripts/setup.sh [--test | --dev]" ;;
 esac

@@ -1,14 +1,5 @@
 #include "state/ledger_store.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
-
 namespace admetrics {
 namespace {
 
@@ -64,16 +55,8 @@ struct SqliteLedger::Statements {
 
 Result<std::unique_ptr<SqliteLedger>> SqliteLedger::open_folder(const std::string& folder,
                                                                 const std::string& identity) {
-  std::error_code made;
-  std::filesystem::create_directories(folder, made);
-  if (made) return Error{Errc::kReadOnly, "create the state folder", folder, made.message()};
-  const std::string lock_path = folder + "/lock";
-  const int lock_file = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR | S_IRGRP);
-  if (lock_file < 0) return Error{Errc::kReadOnly, "open the state folder's lock", lock_path, std::strerror(errno)};
-  std::unique_ptr<SqliteLedger> ledger(new SqliteLedger(lock_file));
-  if (::flock(lock_file, LOCK_EX | LOCK_NB) != 0) {
-    return Error{Errc::kBusy, "lock the state folder", lock_path, "another admetricsd is running on it"};
-  }
+  ADM_ASSIGN(auto lock, FolderLock::take(folder));
+  std::unique_ptr<SqliteLedger> ledger(new SqliteLedger(std::move(lock)));
   ADM_ASSIGN(ledger->database_,
              sqlite::Connection::open(folder + "/ledger.db", sqlite::OpenMode::kCreate, kBusyTimeoutMs));
   sqlite::Connection& database = *ledger->database_;
@@ -95,12 +78,11 @@ Result<std::unique_ptr<SqliteLedger>> SqliteLedger::open_folder(const std::strin
   return ledger;
 }
 
-SqliteLedger::SqliteLedger(int lock_file) : lock_file_(lock_file) {}
+SqliteLedger::SqliteLedger(std::unique_ptr<FolderLock> lock) : lock_(std::move(lock)) {}
 
 SqliteLedger::~SqliteLedger() {
   statements_.reset();
   database_.reset();
-  if (lock_file_ >= 0) ::close(lock_file_);
 }
 
 Status SqliteLedger::prepare() {
@@ -171,6 +153,8 @@ Status SqliteLedger::load_dictionary(const std::function<void(std::uint32_t, std
   ADM_ASSIGN(sqlite::Statement select, database_->prepare("SELECT id, text FROM dictionary ORDER BY id"));
   return select.for_each_row([&] { visit(static_cast<std::uint32_t>(select.integer(0)), select.text(1)); });
 }
+
+Result<std::int64_t> SqliteLedger::user_count() { return database_->query_integer("SELECT count(*) FROM user"); }
 
 Status SqliteLedger::load_users(const std::function<void(std::string_view, BytesView)>& visit) {
   ADM_ASSIGN(sqlite::Statement select, database_->prepare("SELECT distinct_id, contribution FROM user"));

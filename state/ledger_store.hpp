@@ -8,6 +8,7 @@
 
 #include "core/engine/ports.hpp"
 #include "core/sqlite/database.hpp"
+#include "state/folder_lock.hpp"
 
 namespace admetrics {
 
@@ -21,6 +22,7 @@ class SqliteLedger : public LedgerStore {
 
   Result<LedgerHeader> open() override;
   Status load_dictionary(const std::function<void(std::uint32_t, std::string_view)>& visit) override;
+  Result<std::int64_t> user_count() override;
   Status load_users(const std::function<void(std::string_view, BytesView)>& visit) override;
   Status load_reject_owners(const std::function<void(std::string_view, std::uint64_t)>& visit) override;
   Status load_raw_values(const std::function<void(Breakdown, DictionaryId, std::int64_t)>& visit) override;
@@ -53,10 +55,10 @@ class SqliteLedger : public LedgerStore {
 
  private:
   struct Statements;
-  explicit SqliteLedger(int lock_file);
+  explicit SqliteLedger(std::unique_ptr<FolderLock> lock);
   Status prepare();
 
-  int lock_file_;
+  std::unique_ptr<FolderLock> lock_;         // let go last
   std::optional<Mappings> stored_mappings_;  // what the file holds; none: not known
   std::unique_ptr<sqlite::Connection> database_;
   std::unique_ptr<Statements> statements_;  // finalized before the connection closes

@@ -71,16 +71,19 @@ bool holds_number(const Statement& stored, int column, std::int64_t units, int d
 class TableComparison {
  public:
   TableComparison(const Table& table, const VerifyOptions& options, VerifyReport& report, Statement expected,
-                  Statement stored, std::vector<Mirror> mirrors)
+                  Statement stored, std::vector<Mirror> mirrors, RowObserver* observer)
       : table_(table),
         options_(options),
         report_(report),
         expected_(std::move(expected)),
         stored_(std::move(stored)),
         mirrors_(std::move(mirrors)),
+        observer_(observer),
         key_count_(static_cast<int>(table.keys.size())) {
     counts_.table = std::string(table.name);
     column_counts_.resize(table.columns.size() + mirrors_.size());
+    for (const Column& column : table.columns) counts_.columns.emplace_back(column.name);
+    for (const Mirror& mirror : mirrors_) counts_.columns.emplace_back(mirror.name);
   }
 
   Status run() {
@@ -91,10 +94,14 @@ class TableComparison {
                                          : !storing ? std::strong_ordering::less
                                                     : compare_keys();
       if (order == 0) {
-        if (compare_columns()) ++counts_.rows_equal;
+        const bool equal = compare_columns();
+        if (equal) ++counts_.rows_equal;
+        tell(&expected_, &stored_, equal);
       } else if (order < 0) {
         ++counts_.rows_missing;
+        if (counts_.missing.size() < options_.differences_kept) counts_.missing.push_back(key_of(expected_));
         add({DifferenceKind::kMissingRow, counts_.table, key_of(expected_), "", "", ""});
+        tell(&expected_, nullptr, false);
       } else {
         extra();
       }
@@ -190,7 +197,12 @@ class TableComparison {
 
   void extra() {
     ++counts_.rows_extra;
+    tell(nullptr, &stored_, false);
     add({DifferenceKind::kExtraRow, counts_.table, key_of(stored_), "", "", ""});
+  }
+
+  void tell(const Statement* expected, const Statement* stored, bool equal) {
+    if (observer_ != nullptr) observer_->on_row(expected, stored, equal);
   }
 
   void add(Difference difference) {
@@ -210,6 +222,7 @@ class TableComparison {
   Statement expected_;
   Statement stored_;
   const std::vector<Mirror> mirrors_;
+  RowObserver* const observer_;
   const int key_count_;
   TableReport counts_;
   std::vector<std::uint64_t> column_counts_;
@@ -228,6 +241,12 @@ std::string joined(const std::vector<std::string>& names) {
   return list;
 }
 
+std::string keys_of(const Table& table) {
+  std::vector<std::string> names;
+  for (const KeyColumn& key : table.keys) names.emplace_back(key.name);
+  return joined(names);
+}
+
 Result<std::vector<Mirror>> mirrors_in(Workspace& workspace, const std::string& schema, const std::string& stored_table,
                                        const Table& table) {
   std::vector<Mirror> present;
@@ -242,40 +261,64 @@ Result<std::vector<Mirror>> mirrors_in(Workspace& workspace, const std::string& 
 
 Status copy_stored(Workspace& workspace, const VerifyOptions& options, const Table& table) {
   const std::vector<std::string> columns = required_columns(table);
-  ADM_TRY(workspace.require(workspace.sink(), table.name, columns, "; run `admetricsd schema migrate`"));
+  std::vector<std::string> missing = columns;
+  if (!options.any_shape) {
+    ADM_TRY(workspace.require(workspace.sink(), table.name, columns, "; run `admetricsd schema migrate`"));
+    missing.clear();
+  } else if (!workspace.sink().empty()) {
+    ADM_ASSIGN(missing, workspace.missing_columns(workspace.sink(), table.name, columns));
+  }
+  const std::string plain_copy = copy_of(table);
+  if (!missing.empty() && missing.size() == columns.size()) {
+    // No such table: it holds no row.
+    ADM_TRY(workspace.run("CREATE TABLE " + plain_copy + "(" + joined(columns) + ")"));
+    return {};
+  }
   ADM_ASSIGN(const auto mirrors, mirrors_in(workspace, workspace.sink(), std::string(table.name), table));
 
   std::string names = joined(columns);
-  std::string values = names;
+  std::string values;
+  for (const std::string& column : columns) {
+    const bool lacks = std::find(missing.begin(), missing.end(), column) != missing.end();
+    values += (values.empty() ? "" : ", ") + (lacks ? "NULL AS " + column : column);
+  }
   for (const Mirror& mirror : mirrors) {
+    if (!missing.empty()) break;  // what it mirrors may be what is missing
     names += ", " + std::string(mirror.name);
     values += ", CASE WHEN " + std::string(mirror.name) + " IS " + std::string(mirror.of) + " THEN 1 ELSE " +
               std::string(mirror.name) + " END";
   }
-  const std::string keys = joined({columns.begin(), columns.begin() + static_cast<std::ptrdiff_t>(table.keys.size())});
-  const std::string copy = copy_of(table);
+  const std::string& copy = plain_copy;
   // Columns without a type keep each value as it is.
   ADM_TRY(workspace.run("CREATE TABLE " + copy + "(" + names + ")"));
   if (options.progress) options.progress({"reading " + std::string(table.name), 0, 0});
   const std::string scope = table.mapping ? "" : scope_by_text(options, "entity_type", "entity_id", "date");
   ADM_TRY(workspace.run("INSERT INTO " + copy + " SELECT " + values + " FROM " + workspace.sink() + "." +
                         std::string(table.name) + " WHERE true" + scope));
-  ADM_TRY(workspace.run("CREATE INDEX " + copy + "_key ON " + copy + "(" + keys + ")"));
   return {};
 }
 
-Status compare_table(Workspace& workspace, const VerifyOptions& options, const Table& table, VerifyReport& report) {
+Status sort_stored(Workspace& workspace, const VerifyOptions& options, const Table& table) {
+  const std::string copy = copy_of(table);
+  if (options.progress) options.progress({"sorting " + std::string(table.name), 0, 0});
+  ADM_TRY(workspace.run("CREATE INDEX " + copy + "_key ON " + copy + "(" + keys_of(table) + ")"));
+  return {};
+}
+
+Status compare_table(Workspace& workspace, const VerifyOptions& options, const Table& table, VerifyReport& report,
+                     RowObserver* observer) {
   const std::vector<std::string> columns = required_columns(table);
   const std::string copy = copy_of(table);
   ADM_ASSIGN(std::vector<Mirror> mirrors, mirrors_in(workspace, "main", copy, table));
   std::string names = joined(columns);
   for (const Mirror& mirror : mirrors) names += ", " + std::string(mirror.name);
-  const std::string keys = joined({columns.begin(), columns.begin() + static_cast<std::ptrdiff_t>(table.keys.size())});
+  const std::string keys = keys_of(table);
 
   ADM_ASSIGN(Statement expected_rows, workspace.connection().prepare(expected_sql(table)));
   ADM_ASSIGN(Statement stored_rows, workspace.connection().prepare("SELECT " + names + " FROM " + copy +
                                                                    " INDEXED BY " + copy + "_key ORDER BY " + keys));
-  return TableComparison(table, options, report, std::move(expected_rows), std::move(stored_rows), std::move(mirrors))
+  return TableComparison(table, options, report, std::move(expected_rows), std::move(stored_rows), std::move(mirrors),
+                         observer)
       .run();
 }
 

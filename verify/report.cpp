@@ -4,49 +4,13 @@
 // This one file of the room compiles Boost.JSON, which Debian ships as headers here.
 #include <boost/json/src.hpp>
 
+#include "verify/printable.hpp"
 #include "verify/verify.hpp"
 
 namespace admetrics {
 namespace {
 
-/// The length of the valid UTF-8 sequence at the front of `text`; 0 when there is none.
-std::size_t sequence_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  const std::size_t length = first < 0x80                    ? 1
-                             : first >= 0xc2 && first < 0xe0 ? 2
-                             : first >= 0xe0 && first < 0xf0 ? 3
-                             : first >= 0xf0 && first < 0xf5 ? 4
-                                                             : 0;
-  if (length == 0 || length > text.size()) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0U) != 0x80U) return 0;
-  }
-  if (first == 0xe0 && byte(1) < 0xa0) return 0;  // overlong
-  if (first == 0xed && byte(1) > 0x9f) return 0;  // a surrogate
-  if (first == 0xf0 && byte(1) < 0x90) return 0;  // overlong
-  if (first == 0xf4 && byte(1) > 0x8f) return 0;  // beyond Unicode
-  return length;
-}
-
-/// Source texts may hold anything; what we print is one line of valid UTF-8.
-std::string printable(std::string_view text) {
-  std::string out;
-  while (!text.empty()) {
-    const std::size_t length = sequence_length(text);
-    const auto first = static_cast<unsigned char>(text.front());
-    if (length == 0 || first < 0x20 || first == 0x7f) {
-      std::array<char, 8> escaped;
-      std::snprintf(escaped.data(), escaped.size(), "\\x%02x", static_cast<unsigned>(first));
-      out += escaped.data();
-      text.remove_prefix(1);
-    } else {
-      out += text.substr(0, length);
-      text.remove_prefix(length);
-    }
-  }
-  return out;
-}
+using verification::printable;
 
 const char* name_of(DifferenceKind kind) {
   switch (kind) {
@@ -64,6 +28,31 @@ std::string plural(std::uint64_t number, const char* noun) {
 std::string seconds_text(double seconds) {
   std::array<char, 32> buffer;
   std::snprintf(buffer.data(), buffer.size(), "%.1f s", seconds);
+  return buffer.data();
+}
+
+boost::json::array to_array(const std::vector<Difference>& list) {
+  boost::json::array differences;
+  for (const Difference& difference : list) {
+    boost::json::object entry;
+    entry["kind"] = name_of(difference.kind);
+    entry["table"] = difference.table;
+    boost::json::array key;
+    for (const std::string& part : difference.key) key.emplace_back(printable(part));
+    entry["key"] = std::move(key);
+    if (difference.kind == DifferenceKind::kColumn) {
+      entry["column"] = difference.column;
+      entry["expected"] = printable(difference.expected);
+      entry["stored"] = printable(difference.stored);
+    }
+    differences.push_back(std::move(entry));
+  }
+  return differences;
+}
+
+std::string percent_text(double percent) {
+  std::array<char, 32> buffer;
+  std::snprintf(buffer.data(), buffer.size(), percent == 100 ? "%.0f %%" : "%.2f %%", percent);
   return buffer.data();
 }
 
@@ -90,7 +79,7 @@ std::string to_text(const VerifyReport& report) {
             std::to_string(table.rows_stored) + " stored, " + std::to_string(table.rows_equal) + " equal";
     if (table.rows_missing > 0) text += ", " + std::to_string(table.rows_missing) + " missing";
     if (table.rows_extra > 0) text += ", " + std::to_string(table.rows_extra) + " too many";
-    text += "\n";
+    text += ", " + percent_text(table.completeness()) + " complete\n";
     for (const auto& [column, count] : table.column_differences) {
       text += "    " + column + " differs in " + plural(count, "row") + "\n";
     }
@@ -117,7 +106,31 @@ std::string to_text(const VerifyReport& report) {
   return text;
 }
 
-std::string to_json(const VerifyReport& report) {
+std::string repair_to_text(const VerifyReport& before) {
+  std::string text = "repaired\n";
+  for (const TableReport& table : before.tables) {
+    if (table.equal()) continue;
+    text += "  " + table.table + ": " + plural(table.rows_differing(), "row") + " rewritten, " +
+            std::to_string(table.rows_missing) + " inserted, " + std::to_string(table.rows_extra) + " removed\n";
+  }
+  for (const Difference& difference : before.differences) {
+    text += "  " + difference.table + "  " + printable(difference.key_text()) + "  ";
+    switch (difference.kind) {
+      case DifferenceKind::kColumn:
+        text += difference.column + ": " + printable(difference.stored) + " → " + printable(difference.expected);
+        break;
+      case DifferenceKind::kMissingRow: text += "inserted"; break;
+      case DifferenceKind::kExtraRow: text += "removed"; break;
+    }
+    text += "\n";
+  }
+  if (before.differences.size() < before.difference_count) {
+    text += "  … and " + std::to_string(before.difference_count - before.differences.size()) + " more\n";
+  }
+  return text;
+}
+
+std::string to_json(const VerifyReport& report, const VerifyReport* repaired) {
   boost::json::object root;
   root["equal"] = report.equal();
   root["as_of"] = format_day(report.as_of);
@@ -127,32 +140,30 @@ std::string to_json(const VerifyReport& report) {
   for (const TableReport& table : report.tables) {
     boost::json::object columns;
     for (const auto& [column, count] : table.column_differences) columns[column] = count;
+    boost::json::object all;
+    for (const std::string& column : table.columns) all[column] = 0;
+    for (const auto& [column, count] : table.column_differences) all[column] = count;
+    boost::json::array missing;
+    for (const auto& key : table.missing) {
+      boost::json::array parts;
+      for (const std::string& part : key) parts.emplace_back(printable(part));
+      missing.push_back(std::move(parts));
+    }
     tables.push_back({{"table", table.table},
                       {"rows_expected", table.rows_expected},
                       {"rows_stored", table.rows_stored},
                       {"rows_equal", table.rows_equal},
                       {"rows_missing", table.rows_missing},
                       {"rows_extra", table.rows_extra},
+                      {"rows_differing", table.rows_differing()},
+                      {"completeness_percent", table.completeness()},
+                      {"missing", std::move(missing)},
+                      {"columns", std::move(all)},
                       {"column_differences", std::move(columns)}});
   }
   root["tables"] = std::move(tables);
   root["difference_count"] = report.difference_count;
-  boost::json::array differences;
-  for (const Difference& difference : report.differences) {
-    boost::json::object entry;
-    entry["kind"] = name_of(difference.kind);
-    entry["table"] = difference.table;
-    boost::json::array key;
-    for (const std::string& part : difference.key) key.emplace_back(printable(part));
-    entry["key"] = std::move(key);
-    if (difference.kind == DifferenceKind::kColumn) {
-      entry["column"] = difference.column;
-      entry["expected"] = printable(difference.expected);
-      entry["stored"] = printable(difference.stored);
-    }
-    differences.push_back(std::move(entry));
-  }
-  root["differences"] = std::move(differences);
+  root["differences"] = to_array(report.differences);
   boost::json::array rejects;
   for (const RejectCount& reject : report.rejects) {
     rejects.push_back({{"table", reject.table}, {"reason", reject.reason}, {"rows", reject.rows}});
@@ -161,6 +172,18 @@ std::string to_json(const VerifyReport& report) {
   boost::json::array notes;
   for (const std::string& note : report.notes) notes.emplace_back(printable(note));
   root["notes"] = std::move(notes);
+  if (repaired != nullptr) {
+    boost::json::array changed;
+    for (const TableReport& table : repaired->tables) {
+      changed.push_back({{"table", table.table},
+                         {"rewritten", table.rows_differing()},
+                         {"inserted", table.rows_missing},
+                         {"removed", table.rows_extra}});
+    }
+    root["repaired"] = {{"tables", std::move(changed)},
+                        {"difference_count", repaired->difference_count},
+                        {"differences", to_array(repaired->differences)}};
+  }
   return boost::json::serialize(root);
 }
 

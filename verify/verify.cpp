@@ -1,5 +1,7 @@
 #include "verify/verify.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "verify/compare.hpp"
@@ -40,6 +42,13 @@ std::int64_t steady_micros(const VerifyOptions& options) {
 
 }  // namespace
 
+double TableReport::completeness() const {
+  if (rows_missing == 0) return 100;
+  const auto expected = static_cast<double>(rows_expected);
+  // Never a round 100 while a key is missing.
+  return std::min(99.99, std::floor((expected - static_cast<double>(rows_missing)) / expected * 10'000) / 100);
+}
+
 Result<VerifyReport> verify(const VerifyOptions& options) {
   const std::int64_t start = steady_micros(options);
   ADM_TRY(check(options));
@@ -68,6 +77,7 @@ Result<VerifyReport> verify(const VerifyOptions& options) {
 
   for (const Table& table : verification::tables()) {
     if (table.mapping && is_partial(options)) continue;
+    ADM_TRY(verification::sort_stored(*workspace, options, table));
     ADM_TRY(verification::compare_table(*workspace, options, table, report));
   }
   ADM_ASSIGN(report.rejects, verification::count_rejects(*workspace));

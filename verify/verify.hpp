@@ -40,8 +40,10 @@ struct VerifyOptions {
   double sample = 1.0;       // share of the (entity, day) pairs, chosen by hash: the same ones every time
   std::size_t differences_kept = 100;
   std::string temp_dir;           // absent: the system's. Holds about as much as the raw tables' read columns
+  bool align = true;              // false: take both sides as they are, whatever the daemon has yet to catch up with
   int align_timeout_ms = 10'000;  // how long to wait for the daemon to catch up
   int busy_timeout_ms = 10'000;   // how long to wait for a writer's lock
+  bool any_shape = false;         // a table or column that the sink lacks holds nothing, instead of being an error
   std::function<void(const VerifyProgress&)> progress;
   const Clock* clock = nullptr;  // for `seconds` only
 };
@@ -72,7 +74,13 @@ struct TableReport {
   std::uint64_t rows_missing = 0;
   std::uint64_t rows_extra = 0;
   std::vector<std::pair<std::string, std::uint64_t>> column_differences;  // only columns that differ somewhere
+  std::vector<std::string> columns;                                       // all that were compared
+  std::vector<std::vector<std::string>>
+      missing;  // the first `differences_kept` keys that should be stored, but are not
 
+  [[nodiscard]] std::uint64_t rows_differing() const { return rows_expected - rows_missing - rows_equal; }
+  /// The share of the expected keys that are stored, in percent; 100 only when none is missing.
+  [[nodiscard]] double completeness() const;
   [[nodiscard]] bool equal() const { return rows_equal == rows_expected && rows_extra == 0; }
 };
 
@@ -104,6 +112,9 @@ Result<VerifyReport> verify(const VerifyOptions& options);
 Status recompute_into(const VerifyOptions& options, const std::string& path);
 
 std::string to_text(const VerifyReport& report);
-std::string to_json(const VerifyReport& report);
+/// What a repair did to make `before` equal: rows by table, and each difference that was listed.
+std::string repair_to_text(const VerifyReport& before);
+/// `repaired`: what was found before a repair; none: nothing was repaired.
+std::string to_json(const VerifyReport& report, const VerifyReport* repaired = nullptr);
 
 }  // namespace admetrics

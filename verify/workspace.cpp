@@ -24,23 +24,6 @@ constexpr int kSourceCacheKib = 8 * 1024;
 constexpr const char* kSinkTable = "_admetrics_sink";
 constexpr const char* kChangesTable = "_admetrics_changes";
 
-/// `file:` address of a path, with everything that means something in an address escaped.
-std::string read_only_address(const std::string& path) {
-  std::string address = "file:";
-  for (const char c : path) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '/' ||
-                       c == '.' || c == '-' || c == '_';
-    if (plain) {
-      address += c;
-    } else {
-      std::array<char, 4> escaped;
-      std::snprintf(escaped.data(), escaped.size(), "%%%02X", static_cast<unsigned>(static_cast<unsigned char>(c)));
-      address += escaped.data();
-    }
-  }
-  return address + "?mode=ro";
-}
-
 bool same_file(const std::string& a, const std::string& b) {
   std::error_code failed;
   return std::filesystem::equivalent(a, b, failed) && !failed;
@@ -97,7 +80,7 @@ Result<std::string> Workspace::attach(const std::string& path, const std::string
     return Error{Errc::kNotFound, "open the database", path, "no such file"};
   }
   ADM_ASSIGN(sqlite::Statement statement, connection_->prepare("ATTACH ?1 AS " + schema));
-  const std::string address = read_only_address(std::filesystem::absolute(path, failed).string());
+  const std::string address = sqlite::read_only_address(std::filesystem::absolute(path, failed).string());
   statement.bind(1, address);
   if (auto done = statement.run(); !done) {
     Error error = done.error();
@@ -130,11 +113,11 @@ Result<SinkState> Workspace::begin_aligned() {
     }
     if (sink_.empty()) return SinkState{};
     ADM_ASSIGN(SinkState state, read_sink_state());
-    if (!state.recorded) return state;
+    if (!state.recorded || !options_.align) return state;
 
     ADM_ASSIGN(const std::int64_t product_pending, pending(product_, "product"));
     ADM_ASSIGN(const std::int64_t ads_pending, pending(ads_, "ads"));
-    if (product_pending == 0 && ads_pending == 0) return state;
+    if (product_pending == 0 && ads_pending == 0 && !state.holding) return state;
 
     ADM_TRY(end());
     if (waited_ms >= options_.align_timeout_ms) {
@@ -143,6 +126,12 @@ Result<SinkState> Workspace::begin_aligned() {
             Errc::kBusy, "verify", options_.sink_db,
             "the source's change log ends before the position of the rows: the source was replaced or restored; "
             "run `admetricsd run --once` or try again"};
+      }
+      if (product_pending + ads_pending == 0) {
+        return Error{
+            Errc::kBusy, "verify", options_.sink_db,
+            "a day is torn (its row in processed_event_days is missing): the users whose events changed are held "
+            "back; try again when the pipeline has loaded it whole"};
       }
       return Error{Errc::kBusy, "verify", options_.sink_db,
                    "the daemon has not caught up: " + std::to_string(product_pending + ads_pending) +
@@ -159,7 +148,9 @@ Result<SinkState> Workspace::read_sink_state() {
   ADM_ASSIGN(const auto missing, missing_columns(sink_, kSinkTable, {"position", "as_of", "epoch"}));
   if (!missing.empty()) return state;
   ADM_ASSIGN(sqlite::Statement row,
-             connection_->prepare("SELECT as_of, epoch, json_valid(position) FROM " + sink_ + "." + kSinkTable));
+             connection_->prepare("SELECT as_of, epoch, json_valid(position), CASE WHEN json_valid(position) THEN "
+                                  "json_type(position, '$.holding') IS NOT NULL ELSE 0 END FROM " +
+                                  sink_ + "." + kSinkTable));
   ADM_ASSIGN(const bool found, row.step());
   if (!found) return state;
   if (row.integer(2) == 0) {
@@ -168,6 +159,7 @@ Result<SinkState> Workspace::read_sink_state() {
   state.recorded = true;
   if (const auto day = parse_day(row.text(0))) state.as_of = *day;
   if (row.type(1) == sqlite::ColumnType::kInteger) state.epoch = row.integer(1);
+  state.holding = row.integer(3) != 0;
   return state;
 }
 

@@ -19,6 +19,7 @@ struct SinkState {
   bool recorded = false;  // false: no `_admetrics_sink` row; the rest is then empty
   std::optional<Day> as_of;
   std::optional<std::int64_t> epoch;
+  bool holding = false;  // some users' rows are deliberately behind, while the pipeline reloads a day
 };
 
 /// A nameless scratch database with the sources and the sink attached read-only.

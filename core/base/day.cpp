@@ -125,11 +125,12 @@ std::optional<Instant> parse_instant(std::string_view text) {
     if (!offset_hour || *offset_hour > 14 || !take_char(text, ':')) return std::nullopt;
     const auto offset_minute = take_number(text, 2);
     if (!offset_minute || *offset_minute > 59) return std::nullopt;
-    offset_seconds = (*offset_hour * 60 + *offset_minute) * 60 * (west ? -1 : 1);
+    offset_seconds = (std::int64_t{*offset_hour} * 60 + *offset_minute) * 60 * (west ? -1 : 1);
   }
   if (!text.empty()) return std::nullopt;
 
-  const std::int64_t seconds = day->value * kSecondsPerDay + *hour * 3'600 + *minute * 60 + second - offset_seconds;
+  const std::int64_t seconds =
+      day->value * kSecondsPerDay + std::int64_t{*hour} * 3'600 + std::int64_t{*minute} * 60 + second - offset_seconds;
   if (seconds < kFirstSecond || seconds >= kEndSecond) return std::nullopt;  // an offset led out of the calendar
   return Instant{seconds, nanos};
 }

@@ -21,6 +21,8 @@ inline constexpr std::size_t kInlineCellsMax = 64;
 inline constexpr std::size_t kRenderChunkCells = 256;     // cells rendered and written together
 inline constexpr std::size_t kRenderChunkUsers = 65'536;  // … or as many users
 inline constexpr std::size_t kRenderChunksInFlightPerWorker = 4;
+inline constexpr std::int64_t kRenderBytesPerUser =
+    320;  // what a user costs in his cell's rendered rows: his id, in several lists
 inline constexpr std::size_t kSinkKeysListedMax = 65'536;  // a commit of more cells is not listed, but redone whole
 inline constexpr std::size_t kReceiptKeysMax = 500;        // changed keys that a receipt carries to subscribers
 inline constexpr std::size_t kMetaCellsCachedMax = 100'000;

@@ -97,6 +97,7 @@ using Status = Result<void>;
   } while (false)
 
 /// Declares `declaration` from the value of `expression` (a Result), or returns its error.
+/// A declaration cannot stand in parentheses. NOLINTBEGIN(bugprone-macro-parentheses)
 #define ADM_ASSIGN(declaration, expression) ADM_ASSIGN_INNER(ADM_CONCAT(adm_result_, __LINE__), declaration, expression)
 #define ADM_ASSIGN_INNER(temporary, declaration, expression) \
   auto temporary = (expression);                             \
@@ -104,3 +105,4 @@ using Status = Result<void>;
     return std::move(temporary).error();                     \
   }                                                          \
   declaration = std::move(temporary).value()
+// NOLINTEND(bugprone-macro-parentheses)

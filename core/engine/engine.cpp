@@ -41,12 +41,12 @@ std::int64_t EpochReport::rows_written() const {
 Engine::Engine(const Reporting& reporting, EngineOptions options, const Clock& clock, Source& source,
                LedgerStore& ledger, std::vector<Sink*> sinks)
     : reporting_(&reporting),
-      options_(options),
       fingerprint_(fingerprint_of(reporting)),
       clock_(&clock),
       source_(&source),
       ledger_(&ledger),
       sinks_(std::move(sinks)),
+      options_(options),
       pool_(std::clamp<std::size_t>(options.workers, 1, kWorkerCountMax)) {}
 
 Engine::~Engine() = default;
@@ -73,7 +73,9 @@ Status Engine::load(const std::function<void(const EpochProgress&)>& on_progress
   }));
   ADM_TRY(inconsistent);
   std::int64_t loaded = 0;
+  ADM_ASSIGN(const std::int64_t users, ledger_->user_count());
   ADM_TRY(ledger_->load_users([&](std::string_view distinct_id, BytesView bytes) {
+    if (!inconsistent.ok()) return;
     auto contribution = decode_user(bytes);
     if (!contribution) {
       inconsistent = std::move(contribution).error();
@@ -83,7 +85,9 @@ Status Engine::load(const std::function<void(const EpochProgress&)>& on_progress
     const UserRef user = shard.load(distinct_id, *contribution);
     for_each_cell(*contribution, [&](CellKey cell) { state->row_shard(cell).load(cell, user); });
     constexpr std::int64_t kTellEvery = 65'536;
-    if (++loaded % kTellEvery == 0) tell(on_progress, "load", loaded);
+    if (++loaded % kTellEvery != 0) return;
+    tell(on_progress, "load", loaded, users);
+    inconsistent = check_memory(*state, static_cast<double>(loaded) / static_cast<double>(std::max(loaded, users)));
   }));
   ADM_TRY(inconsistent);
   constexpr std::string_view kUserPrefix = "u|";
@@ -127,6 +131,21 @@ Status Engine::load(const std::function<void(const EpochProgress&)>& on_progress
   return {};
 }
 
+Status Engine::check_memory(const State& state, double share) const {
+  const std::int64_t limit = options_.memory.state_bytes;
+  if (limit == 0) return {};
+  constexpr double kRoom = 1.25;  // for growth, and for what an epoch holds beside it
+  const auto needed = static_cast<std::int64_t>(static_cast<double>(state.memory_bytes()) / share);
+  if (needed <= limit) return {};
+  constexpr std::int64_t kMebibyte = 1 << 20;
+  const auto mebibytes = [](std::int64_t bytes) {
+    return std::to_string((bytes + kMebibyte - 1) / kMebibyte) + " MiB";
+  };
+  return Error{Errc::kOutOfMemory, "hold the users in memory", "engine.memory_limit",
+               "they need about " + mebibytes(needed) + ", and " + mebibytes(limit) + " are allowed; set it to " +
+                   mebibytes(static_cast<std::int64_t>(static_cast<double>(needed) * kRoom)) + " or more"};
+}
+
 Result<EpochReport> Engine::run_epoch(const EpochRequest& request) {
   EpochReport report;
   const std::int64_t started = clock_->steady_micros();
@@ -149,8 +168,13 @@ Result<EpochReport> Engine::run_epoch(const EpochRequest& request) {
   tell(request.on_progress, "read");
   const bool first = header_.epoch.value == 0;
   const bool settings_changed = !first && header_.fingerprint != fingerprint_;
-  ADM_ASSIGN(EpochInput input,
-             source_->begin_epoch(first ? "" : header_.position, request.reconcile || first || settings_changed));
+  EpochWish wish;
+  wish.reconcile = first || settings_changed ? Reconcile::kMust
+                   : request.reconcile       ? Reconcile::kWanted
+                                             : Reconcile::kIfNeeded;
+  wish.users = request.users;
+  wish.ad_days = request.ad_days;
+  ADM_ASSIGN(EpochInput input, source_->begin_epoch(first ? "" : header_.position, wish));
   report.records = input.records;
   report.reconciled = input.reconcile;
   report.reason = settings_changed ? "the reporting settings changed" : input.reconcile_reason;
@@ -165,7 +189,8 @@ Result<EpochReport> Engine::run_epoch(const EpochRequest& request) {
   if (header_.as_of != kNoDay && header_.as_of != request.as_of) mark_days_turned(header_.as_of, request.as_of);
   report.audited = request.audit || audit_needed_ || settings_changed;
   if (audit_needed_) report.reason = audit_reason_;
-  if (report.audited || !keys_to_redo_.empty()) ADM_TRY(mark_for_audit(report.audited, request));
+  if (report.audited || !keys_to_redo_.empty() || !request.rows.empty())
+    ADM_TRY(mark_for_audit(report.audited, request));
 
   ADM_ASSIGN(Plan plan, make_plan());
   plan.purge_unrecognized = report.audited;
@@ -181,7 +206,7 @@ Result<EpochReport> Engine::run_epoch(const EpochRequest& request) {
       report.receipts.push_back(receipt);
     }
     const std::int64_t ledger_started = clock_->steady_micros();
-    ADM_TRY(save_ledger(commit, input.mappings, std::move(rejects)));
+    ADM_TRY(save_ledger(commit, input.mappings, rejects));
     report.ledger_micros = clock_->steady_micros() - ledger_started;
     report.committed = true;
     report.cells_rendered = static_cast<std::int64_t>(plan.cells.size());
@@ -218,9 +243,10 @@ Status Engine::read_source(EpochReport& report, EpochInput& input) {
     return meta_->flush();
   };
   if (input.scan_users) {
-    constexpr std::int64_t kScanShareOfMemory = 4;
-    return users_->reconcile(*source_, input.users_estimate, options_.memory_limit_bytes / kScanShareOfMemory,
-                             read_meta);
+    const auto after_pass = [&](double share) { return check_memory(*state_, share); };
+    return users_->reconcile(*source_, input.users_estimate,
+                             options_.memory.scan_bytes / static_cast<std::int64_t>(options_.memory.squeeze), read_meta,
+                             after_pass);
   }
   ADM_TRY(read_meta());
   return users_->apply(*source_, input.users);
@@ -282,6 +308,7 @@ Status Engine::mark_for_audit(bool everything, const EpochRequest& request) {
     }
   };
   for (const SinkKey& key : keys_to_redo_) mark_key(key);
+  for (const SinkKey& key : request.rows) mark_key(key);
   if (!everything) return {};
 
   for (Sink* sink : sinks_) ADM_TRY(sink->visit_keys(mark_key));
@@ -389,7 +416,8 @@ Status Engine::write_plan(Sink& sink, const Plan& plan, const EpochRequest& requ
   return sink.write_hierarchies(plan.hierarchies);
 }
 
-Status Engine::save_ledger(const CommitHeader& commit, const Mappings& mappings, std::vector<RejectChange> rejects) {
+Status Engine::save_ledger(const CommitHeader& commit, const Mappings& mappings,
+                           const std::vector<RejectChange>& rejects) {
   const std::uint32_t texts = state_->dictionary.size();
   for (std::uint32_t id = texts_saved_; id < texts; ++id) {
     ADM_TRY(ledger_->put_text(id, state_->dictionary.text(DictionaryId{id})));

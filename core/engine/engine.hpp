@@ -19,10 +19,19 @@ namespace admetrics {
 class UserReader;
 struct RejectChange;
 
+/// What the engine may hold in memory; 0: no bound.
+struct MemoryLimits {
+  std::int64_t scan_bytes = 0;  // of a full scan, beside the state: more passes where it is small
+  std::int64_t state_bytes =
+      0;  // of the ledger in memory: a ledger or a scan that needs more is refused (kOutOfMemory)
+  std::int64_t render_bytes = 0;  // of rows between rendering and writing
+  std::size_t squeeze = 1;        // batches are so many times smaller than usual
+};
+
 struct EngineOptions {
   std::size_t workers = 1;
-  std::size_t shards = 0;               // 0: kShardCountDefault
-  std::int64_t memory_limit_bytes = 0;  // 0: none
+  std::size_t shards = 0;  // 0: kShardCountDefault
+  MemoryLimits memory;
 };
 
 /// Where an epoch is, for people who wait.
@@ -38,6 +47,11 @@ struct EpochRequest {
   bool audit = false;              // also compare every stored row, and remove rows that should not be
   std::optional<Day> audit_since;  // limits the comparison to rows of these days
   std::optional<Day> audit_until;
+  // A share of a backfill: keys that are read again whether or not they changed, and rows (cells, names, pairs) that are
+  // compared with what the sinks hold.
+  std::vector<std::string> users;
+  std::vector<AdDayKey> ad_days;
+  std::vector<SinkKey> rows;
   const std::atomic<bool>* stop = nullptr;  // once true, the epoch is given up (kInterrupted)
   std::function<void(const EpochProgress&)> on_progress;
   /// A sink failed, `attempt` times so far. True: try the commit again (after waiting); false: give the epoch up.
@@ -78,10 +92,14 @@ class Engine {
   ~Engine();
 
   /// Reads the ledger and asks the sinks where they stand. Called by `run_epoch` when needed.
+  /// kOutOfMemory: the users do not fit.
   Status load(const std::function<void(const EpochProgress&)>& on_progress);
 
   /// Takes everything that the source has recorded, and commits it. Nothing dirty: commits nothing.
   Result<EpochReport> run_epoch(const EpochRequest& request);
+
+  /// From the next epoch on.
+  void set_memory_limits(const MemoryLimits& limits) { options_.memory = limits; }
 
   [[nodiscard]] const LedgerHeader& header() const { return header_; }
   [[nodiscard]] std::vector<UnmappedValue> unmapped() const;
@@ -101,18 +119,20 @@ class Engine {
   Status write_plan(Sink& sink, const Plan& plan, const EpochRequest& request);
   Status write_cells_inline(Sink& sink, const Plan& plan, Day as_of);
   Status write_cells_parallel(Sink& sink, const Plan& plan, const EpochRequest& request);
-  Status save_ledger(const CommitHeader& header, const Mappings& mappings, std::vector<RejectChange> rejects);
+  Status save_ledger(const CommitHeader& header, const Mappings& mappings, const std::vector<RejectChange>& rejects);
   void drop_state();
+  /// kOutOfMemory, with what would be needed, when the state is larger than it may be after `share` of it was made.
+  [[nodiscard]] Status check_memory(const State& state, double share) const;
 
   // Fixed after construction.
   const Reporting* reporting_;
-  const EngineOptions options_;
   const std::string fingerprint_;
   const Clock* clock_;
   Source* source_;
   LedgerStore* ledger_;
   const std::vector<Sink*> sinks_;
   // The calling thread's, but shared with the workers while they run.
+  EngineOptions options_;
   WorkerPool pool_;
   std::unique_ptr<State> state_;  // none: not loaded
   std::unique_ptr<MetaLedger> meta_;

@@ -46,7 +46,14 @@ Status Engine::write_cells_inline(Sink& sink, const Plan& plan, Day as_of) {
 Status Engine::write_cells_parallel(Sink& sink, const Plan& plan, const EpochRequest& request) {
   moodycamel::BlockingConcurrentQueue<Chunk> to_render;
   moodycamel::BlockingConcurrentQueue<Chunk> rendered;
-  const std::size_t in_flight_max = pool_.size() * kRenderChunksInFlightPerWorker;
+  const std::size_t squeeze = options_.memory.squeeze;
+  const std::size_t in_flight_max = pool_.size() * std::max<std::size_t>(1, kRenderChunksInFlightPerWorker / squeeze);
+  const std::size_t chunk_cells_max = std::max<std::size_t>(1, kRenderChunkCells / squeeze);
+  std::size_t chunk_users_max = kRenderChunkUsers / squeeze;
+  if (options_.memory.render_bytes > 0) {
+    const auto users = static_cast<std::size_t>(options_.memory.render_bytes / kRenderBytesPerUser);
+    chunk_users_max = std::clamp<std::size_t>(users / in_flight_max / squeeze, 1, chunk_users_max);
+  }
 
   pool_.start([&](std::size_t) {
     Renderer renderer(*state_, request.as_of, reporting_->trial_length_days);
@@ -71,7 +78,7 @@ Status Engine::write_cells_parallel(Sink& sink, const Plan& plan, const EpochReq
     Chunk chunk;
     chunk.number = chunks_sent;
     for (std::size_t users = 0;
-         next_item < plan.cells.size() && chunk.cells.size() < kRenderChunkCells && users < kRenderChunkUsers;
+         next_item < plan.cells.size() && chunk.cells.size() < chunk_cells_max && users < chunk_users_max;
          ++next_item) {
       const Plan::Item& item = plan.cells[next_item];
       users += state_->row_shard(item.cell).member_count(item.cell);

@@ -60,13 +60,28 @@ struct EpochInput {
   std::int64_t users_estimate = 0;  // about how many users there are; bounds the memory of a full scan
 };
 
+/// Whether an epoch shall read everything.
+enum class Reconcile : std::uint8_t {
+  kIfNeeded,  // only where the source cannot tell what changed
+  kWanted,    // a wish: what the source holds back may follow later
+  kMust,      // what was computed before is worth nothing
+};
+
+/// What an epoch shall read besides what changed.
+struct EpochWish {
+  Reconcile reconcile = Reconcile::kIfNeeded;
+  std::span<const std::string> users;
+  std::span<const AdDayKey> ad_days;
+};
+
 /// The raw tables. Threads: the pipeline's thread, but readers as `FactReader` says.
 class Source {
  public:
   virtual ~Source() = default;
 
-  /// Opens one consistent snapshot and says what changed since `position` ("" = never seen anything).
-  virtual Result<EpochInput> begin_epoch(const std::string& position, bool reconcile) = 0;
+  /// Opens one consistent snapshot and says what changed since `position` ("" = never seen anything), and what of the
+  /// wish may be read now.
+  virtual Result<EpochInput> begin_epoch(const std::string& position, const EpochWish& wish) = 0;
   /// Reader 0 always exists while an epoch's snapshot is open; further ones fail with kUnsupported where the file
   /// does not allow several readers at one snapshot.
   virtual Result<FactReader*> reader(std::size_t index) = 0;
@@ -170,6 +185,7 @@ class LedgerStore {
 
   virtual Result<LedgerHeader> open() = 0;
   virtual Status load_dictionary(const std::function<void(std::uint32_t, std::string_view)>& visit) = 0;
+  virtual Result<std::int64_t> user_count() = 0;
   virtual Status load_users(const std::function<void(std::string_view, BytesView)>& visit) = 0;
   virtual Status load_reject_owners(const std::function<void(std::string_view owner, std::uint64_t digest)>& visit) = 0;
   virtual Status load_raw_values(const std::function<void(Breakdown, DictionaryId, std::int64_t rows)>& visit) = 0;

@@ -133,7 +133,7 @@ std::size_t RowShard::member_count(CellKey key) const {
 void RowShard::end_epoch() { dirty_.clear(); }
 
 std::size_t RowShard::memory_bytes() const {
-  std::size_t bytes = cells_.capacity() * sizeof(Cell) + lists_.capacity() * sizeof(lists_[0]);
+  std::size_t bytes = cells_.capacity() * sizeof(Cell) + lists_.capacity() * sizeof(std::vector<UserRef>);
   for (const auto& list : lists_) bytes += list.capacity() * sizeof(UserRef);
   return bytes;
 }

@@ -39,7 +39,7 @@ std::string_view owner_of(const RawValue& distinct_id) {
 struct UserReader::Worker {
   Worker(UserReader& reader, const Reporting& reporting, State& state)
       : folder(reporting, state.dictionary),
-        rows(state.rows.size(), [&reader, &state](std::size_t shard, auto&& batch) {
+        rows(state.rows.size(), [&reader, &state](std::size_t shard, std::vector<CellChange>&& batch) {
           reader.row_inboxes_[shard]->post(std::move(batch),
                                            [&state, shard](const CellChange& c) { state.rows[shard].apply(c); });
         }) {}
@@ -109,7 +109,7 @@ class UserReader::ScanVisitor : public UserRowVisitor {
         folder_(&folder),
         pass_(pass),
         pass_count_(pass_count),
-        out_(reader.scan_shards_.size(), [&reader](std::size_t shard, auto&& batch) {
+        out_(reader.scan_shards_.size(), [&reader](std::size_t shard, std::vector<ScanMessage>&& batch) {
           ScanShard& target = *reader.scan_shards_[shard];
           target.inbox.post(std::move(batch), [&target](ScanMessage& m) { target.apply(m); });
         }) {}
@@ -302,7 +302,8 @@ void UserReader::finish_shard(Worker& worker, std::size_t index, std::size_t pas
 }
 
 Status UserReader::reconcile(Source& source, std::int64_t users_estimate, std::int64_t memory_bytes_max,
-                             const std::function<Status()>& meanwhile) {
+                             const std::function<Status()>& meanwhile,
+                             const std::function<Status(double)>& after_pass) {
   const std::int64_t needed = users_estimate * kScanBytesPerUser;
   const std::int64_t passes = memory_bytes_max > 0 ? needed / memory_bytes_max + 1 : 1;
   const auto pass_count = static_cast<std::size_t>(std::clamp<std::int64_t>(passes, 1, kScanPassesMax));
@@ -321,6 +322,7 @@ Status UserReader::reconcile(Source& source, std::int64_t users_estimate, std::i
   for (std::size_t pass = 0; pass < pass_count && status.ok(); ++pass) {
     status = scan_pass(
         source, readers, pass, pass_count, pass == 0 ? meanwhile : [] { return Status(); });
+    if (status.ok()) status = after_pass(static_cast<double>(pass + 1) / static_cast<double>(pass_count));
   }
   scan_shards_.clear();
   return status;

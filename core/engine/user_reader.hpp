@@ -35,9 +35,10 @@ class UserReader {
   Status apply(Source& source, const std::vector<std::string>& users);
 
   /// Reads everything and withdraws users that are gone. `meanwhile` runs on this thread while workers scan; it may
-  /// use reader 0. Holds about `kScanBytesPerUser` a user, in as many passes as `memory_bytes_max` asks for.
+  /// use reader 0. Holds about `kScanBytesPerUser` a user, in as many passes as `memory_bytes_max` asks for; `after_pass`
+  /// gets the share of users that are through, and may end it.
   Status reconcile(Source& source, std::int64_t users_estimate, std::int64_t memory_bytes_max,
-                   const std::function<Status()>& meanwhile);
+                   const std::function<Status()>& meanwhile, const std::function<Status(double)>& after_pass);
 
   [[nodiscard]] std::vector<RejectChange> take_reject_changes();
   [[nodiscard]] std::size_t users_read() const { return users_read_; }

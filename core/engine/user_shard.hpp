@@ -77,7 +77,7 @@ class UserShard {
     UserContribution contribution;
   };
   static constexpr std::size_t kRecordsPerBlock = 1024;
-  static constexpr std::size_t kArenaBlockBytes = 256 * 1024;
+  static constexpr std::size_t kArenaBlockBytes = std::size_t{256} * 1024;
 
   Record& record(std::uint32_t slot) { return blocks_[slot / kRecordsPerBlock][slot % kRecordsPerBlock]; }
   [[nodiscard]] const Record& record(std::uint32_t slot) const {

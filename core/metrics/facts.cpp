@@ -55,7 +55,7 @@ void ProductFacts::merge(ProductFacts&& other) {
     rates[i].nanos = wrapping_add(rates[i].nanos, other.rates[i].nanos);
     rates[i].count += other.rates[i].count;
   }
-  store = std::max(std::move(store), std::move(other.store));
+  if (store < other.store) store = std::move(other.store);
 }
 
 std::optional<std::string_view> readable_key(const RawValue& value) {

@@ -3,7 +3,9 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 
 #include "core/base/check.hpp"
@@ -262,6 +264,22 @@ std::string file_identity(const std::string& path) {
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) return "";
   return std::to_string(info.st_dev) + ':' + std::to_string(info.st_ino);
+}
+
+std::string read_only_address(const std::string& path) {
+  std::string address = "file:";
+  for (const char c : path) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '/' ||
+                       c == '.' || c == '-' || c == '_';
+    if (plain) {
+      address += c;
+    } else {
+      std::array<char, 4> escaped;
+      std::snprintf(escaped.data(), escaped.size(), "%%%02X", static_cast<unsigned>(static_cast<unsigned char>(c)));
+      address += escaped.data();
+    }
+  }
+  return address + "?mode=ro";
 }
 
 std::string quote_identifier(std::string_view name) {

@@ -164,6 +164,9 @@ class Transaction {
 /// Which file stands behind a path, "device:inode": changes when another one is put there. "": none.
 std::string file_identity(const std::string& path);
 
+/// The `file:` address to ATTACH a database by, so that it is never written. What means something in an address is escaped.
+std::string read_only_address(const std::string& path);
+
 /// `"name"` with inner quotes doubled: an identifier in SQL text.
 std::string quote_identifier(std::string_view name);
 /// `'text'` with inner quotes doubled.

@@ -77,9 +77,8 @@ Status HttpService::start(const Config& config, int listener) {
 }
 
 Status HttpService::reload(const Config& config) {
-  const bool same = running_
-                        ? running_->config.http == config.http && running_->config.beside_http == config.beside_http
-                        : config.http.listen.empty();
+  const bool same = running_ ? running_->config.http == config.http && !running_->config.needs_new_pipeline(config)
+                             : config.http.listen.empty();
   if (same) return {};
   std::optional<Config> before;
   if (running_) before = running_->config;

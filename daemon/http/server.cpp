@@ -48,6 +48,7 @@ constexpr std::int64_t kStreamPaceMs = 50;         // between two writes to one 
 constexpr std::size_t kLingerBytesMax = 1 << 20;   // read and dropped before a refused connection is closed
 constexpr std::int64_t kLingerMs = 1'000;
 constexpr std::int64_t kStopMs = 2'000;
+constexpr std::int64_t kStopFreshMs = 200;
 constexpr int kBacklog = 1'024;
 
 std::string_view view_of(beast::string_view text) { return {text.data(), text.size()}; }
@@ -149,18 +150,19 @@ class Server::Session : public std::enable_shared_from_this<Server::Session> {
 
   asio::awaitable<void> run() {
     const auto self = shared_from_this();
-    while (!core_.stopping_) {
-      const bool more = co_await serve();
-      if (!more) break;
-    }
+    bool more = true;
+    do {
+      more = co_await serve();
+      fresh_ = false;
+    } while (more && !core_.stopping_);
     error_code ignored;
     stream_.socket().close(ignored);
   }
 
   void close() { stream_.close(); }
-  /// Ends it unless an answer is on its way.
-  void close_if_idle() {
-    if (!busy_) stream_.close();
+  /// Ends it unless an answer is on its way. One that has just come may have sent its first request already.
+  void close_if_idle(bool also_fresh) {
+    if (!busy_ && (!fresh_ || also_fresh)) stream_.close();
     wake_.cancel();
   }
 
@@ -420,6 +422,7 @@ class Server::Session : public std::enable_shared_from_this<Server::Session> {
   beast::flat_buffer buffer_;
   asio::steady_timer wake_;  // cancelled when there is an answer or an event
   bool pacing_ = false;      // events wait for their turn
+  bool fresh_ = true;        // no request was read yet
   bool busy_ = false;        // between a request's first byte and its answer's last
   std::optional<Response> answer_;
   std::deque<std::shared_ptr<const std::string>> events_;
@@ -452,7 +455,7 @@ asio::awaitable<void> Server::Core::accept() {
   while (!stopping_) {
     error_code error;
     tcp::socket socket = co_await acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, error));
-    if (stopping_) co_return;
+    if (stopping_ && error) co_return;
     if (error) {
       // Out of file descriptors, mostly: those who are here go on, and the next may have better luck.
       asio::steady_timer pause(io_, kPause);
@@ -481,8 +484,14 @@ void Server::Core::begin_stop() {
     stopping_ = true;
     error_code ignored;
     acceptor_.close(ignored);
-    for (Session* session : std::vector<Session*>(sessions_.begin(), sessions_.end())) session->close_if_idle();
+    const auto close_idle = [this](bool also_fresh) {
+      for (Session* session : std::vector<Session*>(sessions_.begin(), sessions_.end()))
+        session->close_if_idle(also_fresh);
+    };
+    close_idle(false);
     if (sessions_.empty()) io_.stop();
+    auto fresh = std::make_shared<asio::steady_timer>(io_, milliseconds(kStopFreshMs));
+    fresh->async_wait([close_idle, fresh](error_code) { close_idle(true); });
     auto last = std::make_shared<asio::steady_timer>(io_, milliseconds(kStopMs));
     last->async_wait([this, last](error_code) { io_.stop(); });
   });

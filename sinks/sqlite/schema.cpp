@@ -1,45 +1,16 @@
 #include "sinks/sqlite/schema.hpp"
 
 #include <algorithm>
-#include <set>
-#include <vector>
 
 #include "core/model/row.hpp"
 
 namespace admetrics::sink {
 namespace {
 
-struct Table {
-  std::string_view name;
-  std::vector<std::string> columns;
-  std::vector<std::string> key;  // its unique key
-};
-
-std::vector<Table> tables() {
-  Table main{kMainTable,
-             {"metric_id", "date", "entity_type", "entity_id", "computed_at", "trial_user_ids", "purchase_user_ids"},
-             {"entity_type", "entity_id", "date"}};
-  Table breakdown{kBreakdownTable,
-                  {"metric_id", "entity_type", "entity_id", "date", "breakdown_type", "breakdown_value", "computed_at"},
-                  {"entity_type", "entity_id", "date", "breakdown_type", "breakdown_value"}};
-  for (const NumberColumn& column : number_columns()) {
-    main.columns.emplace_back(column.main_name);
-    if (!column.breakdown_name.empty()) breakdown.columns.emplace_back(column.breakdown_name);
-  }
-  for (const ListColumn& column : list_columns()) {
-    main.columns.emplace_back(column.main_name);
-    breakdown.columns.emplace_back(column.breakdown_name);
-  }
-  return {std::move(main), std::move(breakdown),
-          Table{kNameTable,
-                {"entity_type", "entity_id", "canonical_name", "frequency_count", "last_seen_date", "created_at",
-                 "updated_at"},
-                {"entity_type", "entity_id"}},
-          Table{kHierarchyTable,
-                {"ad_id", "adset_id", "campaign_id", "relationship_confidence", "first_seen_date", "last_seen_date",
-                 "created_at", "updated_at"},
-                {"ad_id"}}};
-}
+using sqlite::ColumnShape;
+using sqlite::IndexShape;
+using sqlite::ShapeDifference;
+using sqlite::TableShape;
 
 std::string numbers_sql(bool main) {
   std::string sql;
@@ -109,34 +80,109 @@ std::string create_missing_sql() {
          create_reading_indexes_sql();
 }
 
-Status check_shape(sqlite::Connection& database) {
-  const auto old_shape = [&](std::string_view table, const std::string& what) {
-    return Error{Errc::kSchema, "use the table " + std::string(table), database.path(),
-                 what + "; it has an older shape: run `admetricsd schema migrate --config FILE`"};
+const std::vector<std::string>& our_tables() {
+  static const std::vector<std::string> kTables{std::string(kMainTable),  std::string(kBreakdownTable),
+                                                std::string(kNameTable),  std::string(kHierarchyTable),
+                                                std::string(kStateTable), std::string(kKeysTable)};
+  return kTables;
+}
+
+Result<std::vector<TableShape>> wanted_shapes() { return sqlite::shapes_of(create_missing_sql(), our_tables()); }
+
+std::vector<const IndexShape*> too_narrow_keys(const TableShape& wanted, const TableShape& found) {
+  std::vector<const IndexShape*> narrow;
+  for (const IndexShape& index : found.indexes) {
+    if (!index.unique) continue;
+    // A key that holds all of one of ours can never refuse a row of ours.
+    const bool wide = std::any_of(wanted.indexes.begin(), wanted.indexes.end(), [&](const IndexShape& ours) {
+      return ours.unique && std::all_of(ours.columns.begin(), ours.columns.end(), [&](const std::string& column) {
+               return std::find(index.columns.begin(), index.columns.end(), column) != index.columns.end();
+             });
+    });
+    const bool row_number = index.columns == std::vector{wanted.row_number_column()};
+    if (!wide && !row_number) narrow.push_back(&index);
+  }
+  return narrow;
+}
+
+std::vector<ShapeDifference> differences_between(const TableShape& wanted, const TableShape& found) {
+  using Kind = ShapeDifference::Kind;
+  std::vector<ShapeDifference> all;
+  const auto add = [&](Kind kind, bool required, const std::string& name, std::string what) {
+    all.push_back({kind, required, wanted.name, name, std::move(what)});
   };
-  for (const Table& table : tables()) {
-    std::set<std::string> found;
-    ADM_ASSIGN(sqlite::Statement columns, database.prepare("SELECT lower(name) FROM pragma_table_xinfo(?1)"));
-    columns.bind(1, table.name);
-    ADM_TRY(columns.for_each_row([&] { found.emplace(columns.text(0)); }));
-    for (const std::string& column : table.columns) {
-      if (!found.contains(column)) return old_shape(table.name, "column " + column + " is missing");
+  if (!found.exists) {
+    add(Kind::kTable, true, wanted.name, "is missing");
+    return all;
+  }
+  if (found.is_view) {
+    add(Kind::kTable, true, wanted.name, "is a view, should be a table");
+    return all;
+  }
+  for (const ColumnShape& column : wanted.columns) {
+    const ColumnShape* there = found.column(column.name);
+    if (there == nullptr) {
+      add(Kind::kColumn, true, column.name, "is missing");
+    } else if (column.generated != there->generated) {
+      add(Kind::kColumn, true, column.name,
+          column.generated ? "holds values of its own, should repeat its list" : "is generated, should hold values");
+    } else if (!sqlite::same_type(column.type, there->type)) {
+      add(Kind::kType, !column.generated && !sqlite::keeps_values_alike(column.type, there->type), column.name,
+          "is " + (there->type.empty() ? "not declared" : there->type) + ", should be " + column.type);
     }
-    ADM_ASSIGN(
-        sqlite::Statement indexes,
-        database.prepare("SELECT il.name, lower(ii.name) FROM pragma_index_list(?1) il, pragma_index_info(il.name) ii "
-                         "WHERE il.\"unique\" AND NOT il.partial ORDER BY 1"));
-    indexes.bind(1, table.name);
-    std::vector<std::pair<std::string, std::set<std::string>>> unique_keys;
-    ADM_TRY(indexes.for_each_row([&] {
-      const std::string index(indexes.text(0));
-      if (unique_keys.empty() || unique_keys.back().first != index) unique_keys.push_back({index, {}});
-      unique_keys.back().second.emplace(indexes.text(1));
-    }));
-    const std::set<std::string> wanted(table.key.begin(), table.key.end());
-    const bool keyed =
-        std::any_of(unique_keys.begin(), unique_keys.end(), [&](const auto& key) { return key.second == wanted; });
-    if (!keyed) return old_shape(table.name, "its unique key is missing");
+  }
+  for (const ColumnShape& column : found.columns) {
+    const bool unfillable =
+        column.not_null && !column.default_value && !column.generated && column.name != found.row_number_column();
+    if (wanted.column(column.name) == nullptr && unfillable) {
+      add(Kind::kColumn, true, column.name, "is none of ours, and is NOT NULL without a default: no row can be added");
+    }
+  }
+  const auto joined = [](const std::vector<std::string>& columns) {
+    std::string text;
+    for (const std::string& column : columns) text += (text.empty() ? "" : ", ") + column;
+    return text;
+  };
+  if (const std::string number = wanted.row_number_column();
+      !number.empty() && found.column(number) != nullptr && found.row_number_column() != number) {
+    add(Kind::kKey, true, number, "is missing: it should be INTEGER PRIMARY KEY");
+  }
+  for (const IndexShape& index : wanted.indexes) {
+    if (!index.of_statement) {
+      if (!found.has_unique_key(index.columns)) add(Kind::kKey, true, joined(index.columns), "is missing");
+      continue;
+    }
+    const IndexShape* there = found.index(index.name);
+    if (there == nullptr) {
+      add(Kind::kIndex, true, index.name, "is missing");
+    } else if (there->columns != index.columns || there->unique || there->partial) {
+      add(Kind::kIndex, true, index.name,
+          "is on (" + joined(there->columns) + "), should be on (" + joined(index.columns) + ")");
+    }
+  }
+  for (const IndexShape* narrow : too_narrow_keys(wanted, found)) {
+    add(Kind::kKey, true, joined(narrow->columns), "is none of ours, and refuses rows that differ elsewhere");
+  }
+  return all;
+}
+
+Result<std::vector<ShapeDifference>> schema_differences(sqlite::Connection& database) {
+  ADM_ASSIGN(const std::vector<TableShape> wanted, wanted_shapes());
+  std::vector<ShapeDifference> all;
+  for (const TableShape& table : wanted) {
+    ADM_ASSIGN(const TableShape found, sqlite::read_shape(database, table.name));
+    const auto some = differences_between(table, found);
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  return all;
+}
+
+Status check_shape(sqlite::Connection& database) {
+  ADM_ASSIGN(const auto differences, schema_differences(database));
+  for (const ShapeDifference& difference : differences) {
+    if (!difference.required) continue;
+    return Error{Errc::kSchema, "use the table " + difference.table, database.path(),
+                 difference.text() + "; it has an older shape: run `admetricsd schema migrate --config FILE`"};
   }
   return {};
 }

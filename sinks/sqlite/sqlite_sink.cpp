@@ -17,8 +17,7 @@ std::optional<Level> level_of(std::string_view name) {
 }
 
 // Pages kept while an epoch writes: indexes are written out of order, and a page that was thrown out is read again.
-constexpr const char* kUsualCache = "PRAGMA cache_size = -8192";    // 8 MiB
-constexpr const char* kLargeCache = "PRAGMA cache_size = -131072";  // 128 MiB
+constexpr const char* kUsualCache = "PRAGMA cache_size = -8192";  // 8 MiB
 constexpr std::size_t kLargeEpochCells = 10'000;
 
 }  // namespace
@@ -267,7 +266,7 @@ Status SqliteSink::note_key(SinkKey::Kind kind, Level level, std::string_view en
 
 Status SqliteSink::write_cells(std::span<const CellWrite> cells) {
   if (cells_written_ < kLargeEpochCells && cells_written_ + cells.size() >= kLargeEpochCells) {
-    ADM_TRY(database_->execute(kLargeCache));
+    ADM_TRY(database_->execute("PRAGMA cache_size = -" + std::to_string(options_.large_cache_bytes / 1'024)));
   }
   cells_written_ += cells.size();
   for (const CellWrite& cell : cells) {

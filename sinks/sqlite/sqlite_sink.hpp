@@ -13,7 +13,8 @@ namespace admetrics::sink {
 
 struct SqliteSinkOptions {
   std::string path;
-  int busy_timeout_ms = 5'000;  // how long one attempt waits for another's write lock
+  int busy_timeout_ms = 5'000;                               // how long one attempt waits for another's write lock
+  std::int64_t large_cache_bytes = std::int64_t{128} << 20;  // of pages, while a large epoch is written
 };
 
 /// The four tables in an SQLite database that others read, and may write to as well: the write lock is held from

@@ -166,6 +166,15 @@ Result<std::map<std::string, std::string>> installed_triggers(sqlite::Connection
   return installed;
 }
 
+/// Whether the log's tables are there, with the columns that they should have.
+Result<bool> log_stands(sqlite::Connection& database) {
+  ADM_ASSIGN(
+      const std::string columns,
+      database.query_text("SELECT (SELECT group_concat(name) FROM pragma_table_info('_admetrics_changes')) || ';' || "
+                          "(SELECT group_concat(name) FROM pragma_table_info('_admetrics_capture'))"));
+  return columns == "seq,kind,key1,key2;id,generation,acknowledged,mark,previous_mark";
+}
+
 std::uint64_t mix(std::uint64_t hash, std::string_view text) {
   for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
   return (hash ^ 0xff) * 0x100000001b3ULL;
@@ -194,10 +203,8 @@ Result<std::string> signature_of(sqlite::Connection& database, const std::vector
 Result<CaptureState> read_capture(sqlite::Connection& database, std::span<const RawTable> tables) {
   CaptureState state;
   ADM_ASSIGN(const auto present, present_tables(database, tables));
-  ADM_ASSIGN(const std::int64_t log_tables,
-             database.query_integer("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN "
-                                    "('_admetrics_changes', '_admetrics_capture')"));
-  if (log_tables == 2) {
+  ADM_ASSIGN(const bool log_good, log_stands(database));
+  if (log_good) {
     ADM_ASSIGN(state.generation, database.query_text("SELECT generation FROM _admetrics_capture"));
     ADM_ASSIGN(state.acknowledged, database.query_integer("SELECT acknowledged FROM _admetrics_capture"));
     ADM_ASSIGN(state.mark, database.query_text("SELECT mark FROM _admetrics_capture"));
@@ -223,6 +230,11 @@ Status arm_capture(sqlite::Connection& database, std::span<const RawTable> table
   ADM_TRY(database.begin_immediate());
   sqlite::Transaction transaction(database);
   ADM_ASSIGN(const auto present, present_tables(database, tables));
+  ADM_ASSIGN(const bool log_good, log_stands(database));
+  if (!log_good) {
+    // Of another version, or half of it: what it recorded cannot be trusted. A new one has a new generation.
+    ADM_TRY(database.execute("DROP TABLE IF EXISTS _admetrics_changes; DROP TABLE IF EXISTS _admetrics_capture;"));
+  }
   ADM_TRY(database.execute(kLogSchema));
   ADM_ASSIGN(auto installed, installed_triggers(database));
   std::vector<Trigger> missing;
@@ -247,9 +259,8 @@ Status arm_capture(sqlite::Connection& database, std::span<const RawTable> table
 }
 
 Result<bool> renew_mark(sqlite::Connection& database, const std::string& known) {
-  ADM_ASSIGN(const std::int64_t present,
-             database.query_integer("SELECT count(*) FROM sqlite_schema WHERE name = '_admetrics_capture'"));
-  if (present == 0) return true;
+  ADM_ASSIGN(const bool log_good, log_stands(database));
+  if (!log_good) return true;
   ADM_TRY(database.begin_immediate());
   sqlite::Transaction transaction(database);
   ADM_ASSIGN(sqlite::Statement select,

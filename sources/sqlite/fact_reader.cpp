@@ -4,18 +4,10 @@
 #include <optional>
 #include <vector>
 
+#include "sources/sqlite/raw_rows.hpp"
+
 namespace admetrics::source {
 namespace {
-
-constexpr const char* kUserColumns =
-    "distinct_id, abi_campaign_id, abi_ad_set_id, abi_ad_id, country, region, has_abi_attribution";
-constexpr const char* kEventColumns = "event_name, distinct_id, event_uuid, event_time, revenue_usd";
-constexpr const char* kProductColumns =
-    "distinct_id, user_product_id, product_id, credited_date, store, current_value, trial_conversion_rate, "
-    "trial_converted_to_refund_rate, initial_purchase_to_refund_rate";
-constexpr const char* kMetaColumns =
-    "ad_id, date, campaign_id, adset_id, campaign_name, adset_name, ad_name, spend, impressions, clicks, meta_trials, "
-    "meta_purchases";
 
 constexpr std::array<const char*, 4> kMetaTables{"ad_performance_daily", "ad_performance_daily_country",
                                                  "ad_performance_daily_region", "ad_performance_daily_device"};
@@ -24,72 +16,6 @@ constexpr std::array<Breakdown, 4> kMetaBreakdowns{Breakdown::kNone, Breakdown::
 
 /// Rows that belong to nobody: their key is NULL, empty or a blob (blobs sort after all text).
 constexpr const char* kNobody = "(distinct_id IS NULL OR distinct_id = '' OR distinct_id >= x'')";
-
-RawValue value_at(const sqlite::Statement& statement, int column) {
-  RawValue value;
-  switch (statement.type(column)) {
-    case sqlite::ColumnType::kNull: return value;
-    case sqlite::ColumnType::kInteger:
-      value.kind = RawValue::Kind::kInteger;
-      value.integer = statement.integer(column);
-      break;
-    case sqlite::ColumnType::kReal:
-      value.kind = RawValue::Kind::kReal;
-      value.real = statement.real(column);
-      break;
-    case sqlite::ColumnType::kText: value.kind = RawValue::Kind::kText; break;
-    case sqlite::ColumnType::kBlob: value.kind = RawValue::Kind::kBlob; break;
-  }
-  value.text = statement.text(column);
-  return value;
-}
-
-/// A number's text is of interest for rejects only, and costs a conversion each: it is left out here.
-RawValue number_at(const sqlite::Statement& statement, int column) {
-  RawValue value;
-  switch (statement.type(column)) {
-    case sqlite::ColumnType::kInteger:
-      value.kind = RawValue::Kind::kInteger;
-      value.integer = statement.integer(column);
-      return value;
-    case sqlite::ColumnType::kReal:
-      value.kind = RawValue::Kind::kReal;
-      value.real = statement.real(column);
-      return value;
-    case sqlite::ColumnType::kNull:
-    case sqlite::ColumnType::kText:
-    case sqlite::ColumnType::kBlob: return value_at(statement, column);
-  }
-  return value;
-}
-
-RawUser user_at(const sqlite::Statement& s) {
-  return {value_at(s, 0), {s.text(1), s.text(2), s.text(3)}, s.text(4), s.text(5), number_at(s, 6)};
-}
-RawEvent event_at(const sqlite::Statement& s) {
-  return {value_at(s, 1), value_at(s, 2), s.text(0), value_at(s, 3), number_at(s, 4)};
-}
-RawProduct product_at(const sqlite::Statement& s) {
-  return {value_at(s, 0),
-          value_at(s, 1),
-          value_at(s, 2),
-          value_at(s, 3),
-          s.text(4),
-          number_at(s, 5),
-          {number_at(s, 6), number_at(s, 7), number_at(s, 8)}};
-}
-RawMeta meta_at(const sqlite::Statement& s, Breakdown breakdown) {
-  RawMeta row;
-  row.breakdown = breakdown;
-  row.ad_id = value_at(s, 0);
-  row.date = value_at(s, 1);
-  for (int i = 0; i < 2; ++i) row.ids[i] = s.text(2 + i);
-  for (int i = 0; i < 3; ++i) row.names[i] = s.text(4 + i);
-  row.spend = number_at(s, 7);
-  for (int i = 0; i < 4; ++i) row.counts[i] = number_at(s, 8 + i);
-  if (breakdown != Breakdown::kNone) row.value = s.text(12);
-  return row;
-}
 
 std::string meta_select(std::size_t table) {
   std::string sql = std::string("SELECT ") + kMetaColumns;
@@ -135,8 +61,12 @@ struct SqliteFactReader::Statements {
 };
 
 SqliteFactReader::SqliteFactReader(std::unique_ptr<sqlite::Connection> product, std::unique_ptr<sqlite::Connection> ads,
-                                   const std::atomic<bool>* stop)
-    : product_(std::move(product)), ads_(std::move(ads)), stop_(stop), statements_(std::make_unique<Statements>()) {}
+                                   const std::atomic<bool>* stop, std::atomic<std::uint64_t>* rows_read)
+    : product_(std::move(product)),
+      ads_(std::move(ads)),
+      stop_(stop),
+      rows_read_(rows_read),
+      statements_(std::make_unique<Statements>()) {}
 
 SqliteFactReader::~SqliteFactReader() = default;
 
@@ -153,6 +83,7 @@ Status SqliteFactReader::each_row(sqlite::Statement& statement, OnRow&& on_row) 
     if (!row) return {};
     on_row(statement);
     if (rows % kRowsPerLook != 0) continue;
+    if (rows_read_ != nullptr) rows_read_->fetch_add(kRowsPerLook, std::memory_order_relaxed);  // orders nothing else
     if (Status stop = interrupted(); !stop.ok()) {
       statement.reset();
       return stop;

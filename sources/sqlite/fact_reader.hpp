@@ -14,9 +14,9 @@ namespace admetrics::source {
 /// transaction that `SqliteSource` opened on them.
 class SqliteFactReader : public FactReader {
  public:
-  /// `stop`: once true, reading ends with kInterrupted. None: it never does.
+  /// `stop`: once true, reading ends with kInterrupted. `rows_read` rises with the rows of long reads. Either may be none.
   SqliteFactReader(std::unique_ptr<sqlite::Connection> product, std::unique_ptr<sqlite::Connection> ads,
-                   const std::atomic<bool>* stop);
+                   const std::atomic<bool>* stop, std::atomic<std::uint64_t>* rows_read);
   ~SqliteFactReader() override;
 
   Status read_user(std::string_view distinct_id, UserRowVisitor& visitor) override;
@@ -45,6 +45,7 @@ class SqliteFactReader : public FactReader {
   [[nodiscard]] Status interrupted() const;
 
   const std::atomic<bool>* stop_;
+  std::atomic<std::uint64_t>* rows_read_;
   std::unique_ptr<Statements> statements_;  // finalized before the connections close
 };
 

@@ -38,7 +38,7 @@ struct FileWatcher::Impl {
   boost::asio::posix::stream_descriptor stream;
   std::set<std::string> names;
   std::function<void()> on_write;
-  std::array<char, 16 * 1024> buffer;
+  std::array<char, std::size_t{16} * 1024> buffer;
 };
 
 FileWatcher::FileWatcher(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

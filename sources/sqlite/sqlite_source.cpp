@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "core/base/release.hpp"
+
 namespace admetrics::source {
 namespace {
 
@@ -35,6 +37,12 @@ Result<std::int64_t> estimate_rows(sqlite::Connection& database, const std::stri
   if (!last_rowid) last_rowid = database.query_integer("SELECT count(*) FROM " + table);  // a table WITHOUT ROWID
   ADM_TRY(last_rowid.ok() ? Status() : Status(last_rowid.error()));
   return std::clamp<std::int64_t>(*last_rowid, 0, kRowsMax);
+}
+
+template <class T>
+void sort_unique(std::vector<T>& items) {
+  std::sort(items.begin(), items.end());
+  items.erase(std::unique(items.begin(), items.end()), items.end());
 }
 
 std::string key_text(const sqlite::Statement& statement, int column) {
@@ -78,37 +86,71 @@ struct SqliteSource::SidePosition {
            R"(","file":")" + file + R"(","mark":")" + mark + "\"}";
   }
 
-  /// Both sides of a position; nothing when there is none, or it is of another kind of capture.
-  static std::optional<std::array<SidePosition, 2>> parse(const std::string& text, std::string_view capture) {
+  bool parse(const simdjson::dom::element& part) {
+    std::string_view generation_text;
+    std::string_view signature_text;
+    std::string_view file_text;
+    std::string_view mark_text;
+    if (part["generation"].get(generation_text) != simdjson::SUCCESS || part["seq"].get(seq) != simdjson::SUCCESS ||
+        part["signature"].get(signature_text) != simdjson::SUCCESS ||
+        part["file"].get(file_text) != simdjson::SUCCESS || part["mark"].get(mark_text) != simdjson::SUCCESS) {
+      return false;
+    }
+    generation = generation_text;
+    signature = signature_text;
+    file = file_text;
+    mark = mark_text;
+    return true;
+  }
+};
+
+/// How far the ledger has come.
+struct SqliteSource::Position {
+  std::array<SidePosition, 2> sides;
+  TornDays torn;
+  bool holding = false;        // users changed by event records after `held_from_seq` are held
+  bool held_everyone = false;  // and so is everybody else; then no record is needed to know whom to read
+  std::int64_t held_from_seq = 0;
+
+  /// Records of the product database up to here are not needed any more.
+  [[nodiscard]] std::int64_t product_done_seq() const {
+    return holding && !held_everyone ? held_from_seq : sides[kProduct].seq;
+  }
+
+  /// Nothing when there is no position, or it is of another kind of capture.
+  static std::optional<Position> parse(const std::string& text, std::string_view capture) {
     simdjson::dom::parser parser;
     simdjson::dom::element root;
     if (text.empty() || parser.parse(text).get(root) != simdjson::SUCCESS) return std::nullopt;
     std::string_view kind;
     if (root["capture"].get(kind) != simdjson::SUCCESS || kind != capture) return std::nullopt;
-    std::array<SidePosition, 2> sides;
+    Position position;
     for (const Side side : {kProduct, kAds}) {
       simdjson::dom::element part;
       if (root[side == kProduct ? "product" : "ads"].get(part) != simdjson::SUCCESS) return std::nullopt;
-      std::string_view generation;
-      std::string_view signature;
-      std::string_view file;
-      std::string_view mark;
-      if (part["generation"].get(generation) != simdjson::SUCCESS ||
-          part["seq"].get(sides[side].seq) != simdjson::SUCCESS ||
-          part["signature"].get(signature) != simdjson::SUCCESS || part["file"].get(file) != simdjson::SUCCESS ||
-          part["mark"].get(mark) != simdjson::SUCCESS) {
-        return std::nullopt;
-      }
-      sides[side].generation = generation;
-      sides[side].signature = signature;
-      sides[side].file = file;
-      sides[side].mark = mark;
+      if (!position.sides[side].parse(part)) return std::nullopt;
     }
-    return sides;
+    // Absent in positions of versions that did not hold.
+    std::string_view known;
+    std::string_view held;
+    if (root["torn"]["known"].get(known) == simdjson::SUCCESS && root["torn"]["held"].get(held) == simdjson::SUCCESS) {
+      if (!position.torn.parse(known, held)) return std::nullopt;
+    }
+    if (root["holding"]["from"].get(position.held_from_seq) == simdjson::SUCCESS &&
+        root["holding"]["everyone"].get(position.held_everyone) == simdjson::SUCCESS) {
+      position.holding = true;
+    }
+    return position;
   }
-  static std::string json_of(const std::array<SidePosition, 2>& sides, std::string_view capture) {
-    return R"({"product":)" + sides[kProduct].json() + R"(,"ads":)" + sides[kAds].json() + R"(,"capture":")" +
-           std::string(capture) + "\"}";
+
+  [[nodiscard]] std::string json(std::string_view capture) const {
+    std::string text =
+        R"({"product":)" + sides[kProduct].json() + R"(,"ads":)" + sides[kAds].json() + R"(,"torn":)" + torn.json();
+    if (holding) {
+      text += R"(,"holding":{"from":)" + std::to_string(held_from_seq) + R"(,"everyone":)" +
+              (held_everyone ? "true" : "false") + '}';
+    }
+    return text + R"(,"capture":")" + std::string(capture) + "\"}";
   }
 };
 
@@ -126,6 +168,8 @@ void SqliteSource::close() {
   end_snapshot();
   readers_.clear();
   mappings_.reset();
+  whole_days_.reset();
+  held_from_seq_ = -1;
   snapshots_ = {};
   for (auto& database : databases_) {
     if (!database) continue;
@@ -170,16 +214,17 @@ Status SqliteSource::ensure_open() {
                sqlite::Connection::open(options_.product_db, sqlite::OpenMode::kReadOnly, options_.busy_timeout_ms));
     ADM_ASSIGN(auto ads,
                sqlite::Connection::open(options_.ads_db, sqlite::OpenMode::kReadOnly, options_.busy_timeout_ms));
-    readers_.push_back(std::make_unique<SqliteFactReader>(std::move(product), std::move(ads), options_.stop));
+    readers_.push_back(
+        std::make_unique<SqliteFactReader>(std::move(product), std::move(ads), options_.stop, options_.rows_read));
   }
   return {};
 }
 
-Status SqliteSource::mark_databases(const std::optional<std::array<SidePosition, 2>>& before) {
+Status SqliteSource::mark_databases(const std::optional<Position>& before) {
   for (const Side side : {kProduct, kAds}) {
     Database& database = *databases_[side];
     if (database.marked) continue;
-    const auto known = renew_mark(*database.writer, before ? (*before)[side].mark : std::string());
+    const auto known = renew_mark(*database.writer, before ? before->sides[side].mark : std::string());
     // A file that cannot be written keeps its mark: triggers that stand need no write.
     if (!known && known.error().code != Errc::kReadOnly) return known.error();
     database.mark_known = !known || *known;
@@ -224,7 +269,8 @@ Result<FactReader*> SqliteSource::reader(std::size_t index) {
   while (readers_.size() <= index) {
     ADM_ASSIGN(auto product,
                sqlite::Connection::open(options_.product_db, sqlite::OpenMode::kReadOnly, options_.busy_timeout_ms));
-    readers_.push_back(std::make_unique<SqliteFactReader>(std::move(product), nullptr, options_.stop));
+    readers_.push_back(
+        std::make_unique<SqliteFactReader>(std::move(product), nullptr, options_.stop, options_.rows_read));
   }
   if (std::find(joined_readers_.begin(), joined_readers_.end(), index) == joined_readers_.end()) {
     ADM_TRY(readers_[index]->product().begin_read_at(snapshots_[kProduct]));
@@ -264,7 +310,7 @@ Result<bool> SqliteSource::ensure_armed(std::array<CaptureState, 2>& states) {
   return all;
 }
 
-Result<EpochInput> SqliteSource::begin_epoch(const std::string& position, bool reconcile) {
+Result<EpochInput> SqliteSource::begin_epoch(const std::string& position, const EpochWish& wish) {
   end_snapshot();
   ADM_TRY(ensure_open());
   // Before the snapshot: what is committed in between looks like a change once more, and is not lost.
@@ -274,7 +320,8 @@ Result<EpochInput> SqliteSource::begin_epoch(const std::string& position, bool r
     database->data_version.reset();
   }
   const std::string_view capture = options_.triggers ? "triggers" : "scan";
-  const auto before = SidePosition::parse(position, capture);
+  const auto before = Position::parse(position, capture);
+  bool reconcile = wish.reconcile != Reconcile::kIfNeeded;
   EpochInput input;
   std::array<CaptureState, 2> states;
   if (options_.triggers) {
@@ -308,7 +355,7 @@ Result<EpochInput> SqliteSource::begin_epoch(const std::string& position, bool r
     }
   }
 
-  std::array<SidePosition, 2> now;
+  Position now;
   const auto must_reconcile = [&](std::string why) {
     reconcile = true;
     if (input.reconcile_reason.empty()) input.reconcile_reason = std::move(why);
@@ -317,19 +364,19 @@ Result<EpochInput> SqliteSource::begin_epoch(const std::string& position, bool r
   if (rearmed_ && before) must_reconcile(rearmed_reason_);
   for (const Side side : {kProduct, kAds}) {
     Database& database = *databases_[side];
-    now[side] = {states[side].generation, states[side].last_seq, states[side].signature, database.file,
-                 states[side].mark};
+    now.sides[side] = {states[side].generation, states[side].last_seq, states[side].signature, database.file,
+                       states[side].mark};
     if (!before || !options_.triggers) continue;
-    const SidePosition& then = (*before)[side];
+    const SidePosition& then = before->sides[side];
+    const SidePosition& here = now.sides[side];
     const std::string& path = path_of(side);
-    if (then.generation != now[side].generation) must_reconcile("the change log of " + path + " is another one");
-    if (then.seq > now[side].seq) must_reconcile(path + " was set back, as by a restored backup");
-    if (then.seq < states[side].acknowledged)
+    if (then.generation != here.generation) must_reconcile("the change log of " + path + " is another one");
+    if (then.seq > here.seq) must_reconcile(path + " was set back, as by a restored backup");
+    if ((side == kProduct ? before->product_done_seq() : then.seq) < states[side].acknowledged)
       must_reconcile("change records of " + path + " were taken by someone else");
-    if (then.signature != now[side].signature)
-      must_reconcile("a table of " + path + " was dropped, replaced or altered");
+    if (then.signature != here.signature) must_reconcile("a table of " + path + " was dropped, replaced or altered");
     if (!database.mark_known) must_reconcile(path + " is not as it was left, as after a restored backup");
-    if (then.file != now[side].file) must_reconcile(path + " is another file");
+    if (then.file != here.file) must_reconcile(path + " is another file");
   }
   if (!options_.triggers && before && !reconcile) {
     // Nothing was committed since the last look: nothing to read.
@@ -339,76 +386,184 @@ Result<EpochInput> SqliteSource::begin_epoch(const std::string& position, bool r
     if (changed) must_reconcile("the interval of capture = \"scan\" has passed");
   }
 
-  input.position = SidePosition::json_of(now, capture);
-  input.reconcile = reconcile;
-  input.scan_users = reconcile;
-  input.scan_meta = reconcile;
-  if (reconcile) {
-    ADM_ASSIGN(input.users_estimate, estimate_rows(readers_[0]->product(), "mixpanel_user"));
-  } else {
-    for (const Side side : {kProduct, kAds}) ADM_TRY(read_changes(side, (*before)[side].seq, now[side].seq, input));
+  // Mappings and days are read again when a record names them, or when nobody knows.
+  bool side_tables_known = !reconcile && options_.triggers;
+  if (side_tables_known && now.sides[kProduct].seq != before->sides[kProduct].seq) {
+    ADM_ASSIGN(
+        const std::int64_t touched,
+        readers_[0]->product().query_integer("SELECT EXISTS (SELECT 1 FROM _admetrics_changes WHERE seq > " +
+                                             std::to_string(before->sides[kProduct].seq) + " AND kind IN (4, 5, 6))"));
+    side_tables_known = touched == 0;
   }
-  bool mappings_known = mappings_.has_value() && !reconcile;
-  if (mappings_known && now[kProduct].seq != (*before)[kProduct].seq) {
-    ADM_ASSIGN(const std::int64_t touched,
-               readers_[0]->product().query_integer("SELECT EXISTS (SELECT 1 FROM _admetrics_changes WHERE seq > " +
-                                                    std::to_string((*before)[kProduct].seq) + " AND kind IN (4, 5))"));
-    mappings_known = touched == 0;
-  }
-  if (!mappings_known) {
+  if (!side_tables_known || !mappings_) {
     mappings_.reset();
     ADM_ASSIGN(mappings_, read_mappings());
   }
   input.mappings = *mappings_;
+
+  ADM_TRY(look_for_torn_days(before, !side_tables_known, now));
+  if (wish.reconcile == Reconcile::kMust) now.holding = false;
+  if (before && before->holding && before->held_everyone && !now.holding)
+    must_reconcile("the torn days are whole again");
+
+  input.reconcile = reconcile;
+  input.scan_users = reconcile && !now.holding;
+  input.scan_meta = reconcile;
+  if (reconcile) {
+    now.held_everyone = now.holding;
+    ADM_ASSIGN(input.users_estimate, estimate_rows(readers_[0]->product(), "mixpanel_user"));
+  } else {
+    ADM_TRY(read_user_changes(*before, now, input));
+    ADM_TRY(read_ad_day_changes(before->sides[kAds], now.sides[kAds], input));
+  }
+  add_wish(wish, now, input);
+  if (!now.holding || now.held_everyone) held_users_.clear();
+  held_back_.users = static_cast<std::int64_t>(held_users_.size());
+  held_back_.everyone = now.holding && now.held_everyone;
+  if (!now.holding) held_back_.days.clear();
+  input.position = now.json(capture);
   return input;
 }
 
-Status SqliteSource::read_changes(Side side, std::int64_t from_seq, std::int64_t to_seq, EpochInput& input) {
-  if (from_seq == to_seq) return {};
-  input.records += static_cast<std::uint64_t>(to_seq - from_seq);
-  SqliteFactReader& reader = *readers_[0];
-  if (side == kProduct) {
-    ADM_ASSIGN(const std::int64_t rows, estimate_rows(reader.product(), "mixpanel_event"));
-    ADM_ASSIGN(input.users_estimate, estimate_rows(reader.product(), "mixpanel_user"));
-    const std::int64_t lookups_max =
-        ((rows + input.users_estimate * 2) * kScanRowNanos + kScanFixedNanos) / kLookupUserNanos;
-    ADM_ASSIGN(sqlite::Statement select,
-               reader.product().prepare("SELECT DISTINCT key1 FROM _admetrics_changes WHERE seq > ?1 AND kind <= ?2"));
-    select.bind(1, from_seq);
-    select.bind(2, static_cast<std::int64_t>(ChangeKind::kProduct));
-    for (;;) {
-      ADM_ASSIGN(const bool row, select.step());
-      if (!row) break;
-      input.users.push_back(key_text(select, 0));
-      if (static_cast<std::int64_t>(input.users.size()) <= lookups_max) continue;
-      input.scan_users = true;
-      input.users.clear();
-      input.users.shrink_to_fit();
+Status SqliteSource::look_for_torn_days(const std::optional<Position>& before, bool days_changed, Position& now) {
+  held_back_ = {};
+  hold_deadline_seconds_ = INT64_MAX;
+  if (options_.hold_torn_days_max_seconds == 0 || options_.clock == nullptr) return {};
+  sqlite::Connection& product = readers_[0]->product();
+  if (days_changed || !whole_days_) {
+    whole_days_.reset();
+    ADM_ASSIGN(
+        const std::int64_t exists,
+        product.query_integer("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name COLLATE NOCASE = "
+                              "'processed_event_days'"));
+    if (exists == 0) return {};  // nothing to hold by
+    std::vector<Day> whole;
+    ADM_ASSIGN(sqlite::Statement select, product.prepare("SELECT date_day FROM processed_event_days"));
+    ADM_TRY(select.for_each_row([&] {
+      if (const auto day = parse_day(select.text(0))) whole.push_back(*day);
+    }));
+    whole_days_ = std::move(whole);
+  }
+  if (before) now.torn = before->torn;
+  if (before && days_changed && options_.triggers) {
+    ADM_ASSIGN(sqlite::Statement named,
+               product.prepare("SELECT DISTINCT key1 FROM _admetrics_changes WHERE seq > ?1 AND kind = ?2"));
+    named.bind(1, before->sides[kProduct].seq);
+    named.bind(2, static_cast<std::int64_t>(ChangeKind::kProcessedDay));
+    ADM_TRY(named.for_each_row([&] {
+      if (const auto day = parse_day(named.text(0))) now.torn.was_there(*day);
+    }));
+  }
+  const std::int64_t hold_max = options_.hold_torn_days_max_seconds;
+  held_back_.given_up = now.torn.update(*whole_days_, options_.clock->now().seconds, hold_max);
+  held_back_.days = now.torn.held();
+  now.holding = before && !held_back_.days.empty();
+  if (!now.holding) return {};
+  hold_deadline_seconds_ = now.torn.deadline_seconds(hold_max);
+  now.held_from_seq = before->holding ? before->held_from_seq : before->sides[kProduct].seq;
+  // A scan does not know whose events changed.
+  now.held_everyone = !options_.triggers || (before->holding && before->held_everyone);
+  return {};
+}
+
+Status SqliteSource::read_held_users(Position& now, std::int64_t users_max) {
+  if (held_from_seq_ != now.held_from_seq) {
+    held_users_.clear();
+    held_from_seq_ = now.held_from_seq;
+    held_read_seq_ = now.held_from_seq;
+  }
+  ADM_ASSIGN(
+      sqlite::Statement select,
+      readers_[0]->product().prepare("SELECT DISTINCT key1 FROM _admetrics_changes WHERE seq > ?1 AND kind = ?2"));
+  select.bind(1, held_read_seq_);
+  select.bind(2, static_cast<std::int64_t>(ChangeKind::kEvent));
+  while (static_cast<std::int64_t>(held_users_.size()) <= users_max) {
+    ADM_ASSIGN(const bool row, select.step());
+    if (!row) {
+      held_read_seq_ = now.sides[kProduct].seq;
       return {};
     }
-    std::sort(input.users.begin(), input.users.end());
-    input.users.erase(std::unique(input.users.begin(), input.users.end()), input.users.end());
+    held_users_.insert(key_text(select, 0));
+  }
+  now.held_everyone = true;  // a list without bound is none to keep
+  return {};
+}
+
+Status SqliteSource::read_user_changes(const Position& before, Position& now, EpochInput& input) {
+  const std::int64_t from_seq = before.sides[kProduct].seq;
+  const std::int64_t to_seq = now.sides[kProduct].seq;
+  const bool released = before.holding && !now.holding;
+  if (from_seq == to_seq && !released && !now.holding) return {};
+  if (now.held_everyone) return {};
+  input.records += static_cast<std::uint64_t>(to_seq - from_seq);
+  sqlite::Connection& product = readers_[0]->product();
+  ADM_ASSIGN(const std::int64_t rows, estimate_rows(product, "mixpanel_event"));
+  ADM_ASSIGN(input.users_estimate, estimate_rows(product, "mixpanel_user"));
+  const std::int64_t lookups_max =
+      ((rows + input.users_estimate * 2) * kScanRowNanos + kScanFixedNanos) / kLookupUserNanos;
+  if (now.holding) {
+    ADM_TRY(read_held_users(now, lookups_max));
+    if (now.held_everyone || from_seq == to_seq) return {};
+  }
+  ADM_ASSIGN(sqlite::Statement select,
+             product.prepare("SELECT DISTINCT key1 FROM _admetrics_changes WHERE seq > ?1 AND kind <= ?2 "
+                             "AND (seq > ?3 OR kind = ?4)"));
+  select.bind(1, released ? before.held_from_seq : from_seq);
+  select.bind(2, static_cast<std::int64_t>(ChangeKind::kProduct));
+  select.bind(3, from_seq);
+  select.bind(4, static_cast<std::int64_t>(ChangeKind::kEvent));
+  for (;;) {
+    ADM_ASSIGN(const bool row, select.step());
+    if (!row) break;
+    std::string user = key_text(select, 0);
+    if (now.holding && held_users_.contains(user)) continue;
+    input.users.push_back(std::move(user));
+    if (static_cast<std::int64_t>(input.users.size()) <= lookups_max) continue;
+    // Everything is cheaper, but a scan would read the held users too.
+    now.held_everyone = now.holding;
+    input.scan_users = !now.holding;
+    release(input.users);
     return {};
   }
-  ADM_ASSIGN(const std::int64_t daily_rows, estimate_rows(reader.ads(), "ad_performance_daily"));
+  sort_unique(input.users);
+  return {};
+}
+
+void SqliteSource::add_wish(const EpochWish& wish, const Position& now, EpochInput& input) const {
+  // Who is held back follows when the days are whole, wish or not.
+  if (!input.scan_users && !now.held_everyone) {
+    for (const std::string& user : wish.users) {
+      if (!now.holding || !held_users_.contains(user)) input.users.push_back(user);
+    }
+    sort_unique(input.users);
+  }
+  if (!input.scan_meta) {
+    input.ad_days.insert(input.ad_days.end(), wish.ad_days.begin(), wish.ad_days.end());
+    sort_unique(input.ad_days);
+  }
+}
+
+Status SqliteSource::read_ad_day_changes(const SidePosition& before, const SidePosition& now, EpochInput& input) {
+  if (before.seq == now.seq) return {};
+  input.records += static_cast<std::uint64_t>(now.seq - before.seq);
+  sqlite::Connection& ads = readers_[0]->ads();
+  ADM_ASSIGN(const std::int64_t daily_rows, estimate_rows(ads, "ad_performance_daily"));
   constexpr std::int64_t kMetaRowsPerDailyRow = 8;
   const std::int64_t lookups_max =
       (daily_rows * kMetaRowsPerDailyRow * kScanRowNanos + kScanFixedNanos) / kLookupAdDayNanos;
   ADM_ASSIGN(sqlite::Statement select,
-             reader.ads().prepare("SELECT DISTINCT key1, key2 FROM _admetrics_changes WHERE seq > ?1"));
-  select.bind(1, from_seq);
+             ads.prepare("SELECT DISTINCT key1, key2 FROM _admetrics_changes WHERE seq > ?1"));
+  select.bind(1, before.seq);
   for (;;) {
     ADM_ASSIGN(const bool row, select.step());
     if (!row) break;
     input.ad_days.push_back(AdDayKey{key_text(select, 0), key_text(select, 1)});
     if (static_cast<std::int64_t>(input.ad_days.size()) <= lookups_max) continue;
     input.scan_meta = true;
-    input.ad_days.clear();
-    input.ad_days.shrink_to_fit();
+    release(input.ad_days);
     return {};
   }
-  std::sort(input.ad_days.begin(), input.ad_days.end());
-  input.ad_days.erase(std::unique(input.ad_days.begin(), input.ad_days.end()), input.ad_days.end());
+  sort_unique(input.ad_days);
   return {};
 }
 
@@ -440,13 +595,13 @@ Result<Mappings> SqliteSource::read_mappings() {
 Status SqliteSource::acknowledge(const std::string& position) {
   rearmed_ = false;
   rearmed_reason_.clear();
-  const auto sides = SidePosition::parse(position, options_.triggers ? "triggers" : "scan");
-  if (!sides) return {};
+  const auto taken = Position::parse(position, options_.triggers ? "triggers" : "scan");
+  if (!taken) return {};
   for (const Side side : {kProduct, kAds}) {
     Database& database = *databases_[side];
-    database.taken_seq = (*sides)[side].seq;
+    database.taken_seq = taken->sides[side].seq;
     database.mark_known = true;
-    database.acknowledged_seq = (*sides)[side].seq;
+    database.acknowledged_seq = side == kProduct ? taken->product_done_seq() : database.taken_seq;
     if (!options_.triggers) {
       database.taken_data_version = database.seen_data_version;
       continue;
@@ -481,6 +636,7 @@ Result<std::int64_t> SqliteSource::pending_records() {
 }
 
 Result<bool> SqliteSource::has_changes() {
+  if (hold_deadline_seconds_ != INT64_MAX && options_.clock->now().seconds >= hold_deadline_seconds_) return true;
   for (const Side side : {kProduct, kAds}) {
     auto& database = databases_[side];
     if (!database || database->file != sqlite::file_identity(path_of(side))) return true;

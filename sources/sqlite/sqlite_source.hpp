@@ -5,12 +5,15 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
+#include "core/base/clock.hpp"
 #include "core/engine/ports.hpp"
 #include "core/sqlite/database.hpp"
 #include "sources/sqlite/capture.hpp"
 #include "sources/sqlite/fact_reader.hpp"
+#include "sources/sqlite/torn_days.hpp"
 
 namespace admetrics::source {
 
@@ -19,7 +22,19 @@ struct SqliteSourceOptions {
   std::string ads_db;
   bool triggers = true;  // false: "scan", which never writes to the source
   int busy_timeout_ms = 5'000;
-  const std::atomic<bool>* stop = nullptr;  // once true, long reads end with kInterrupted
+  const std::atomic<bool>* stop = nullptr;          // once true, long reads end with kInterrupted
+  std::atomic<std::uint64_t>* rows_read = nullptr;  // rises with the rows of long reads
+  /// How long users whose events are being reloaded may be held back; 0, or no clock: not at all.
+  std::int64_t hold_torn_days_max_seconds = 0;
+  const Clock* clock = nullptr;
+};
+
+/// What the last epoch held back.
+struct HeldBack {
+  std::vector<HeldDay> days;
+  std::int64_t users = 0;  // whose changes wait
+  bool everyone = false;   // nobody's rows are read while the days are torn: who changed is not known, or too many did
+  std::vector<Day> given_up;  // waited too long: what is there counts
 };
 
 /// The pipeline's two databases as an engine's source.
@@ -27,17 +42,21 @@ struct SqliteSourceOptions {
 /// Threads: the pipeline's thread calls everything; readers are used by one worker each.
 /// Invariants: (1) triggers stand before the first snapshot is taken; (2) a position covers exactly the change records
 ///             that its snapshot shows; (3) when triggers, a table, the log or the file were not what they should be,
-///             everything is read again.
+///             everything is read again; (4) while a day is torn, the users that a change of events made dirty keep
+///             their rows as they were, and their change records stay in the log.
 class SqliteSource : public Source {
  public:
   explicit SqliteSource(SqliteSourceOptions options);
   ~SqliteSource() override;
 
-  Result<EpochInput> begin_epoch(const std::string& position, bool reconcile) override;
+  Result<EpochInput> begin_epoch(const std::string& position, const EpochWish& wish) override;
   Result<FactReader*> reader(std::size_t index) override;
   void end_snapshot() override;
   /// Remembers the position; the log is trimmed once enough has gathered, or by `trim`.
   Status acknowledge(const std::string& position) override;
+
+  /// From the next epoch on.
+  void set_hold_torn_days_max(std::int64_t seconds) { options_.hold_torn_days_max_seconds = seconds; }
 
   /// Removes every acknowledged record from the logs.
   Status trim();
@@ -45,25 +64,33 @@ class SqliteSource : public Source {
   Result<bool> has_changes();
   /// Change records that no epoch has taken yet.
   Result<std::int64_t> pending_records();
+  [[nodiscard]] const HeldBack& held_back() const { return held_back_; }
 
  private:
   enum Side : std::size_t { kProduct = 0, kAds = 1 };
   struct Database;
   struct SidePosition;
+  struct Position;
 
   [[nodiscard]] const std::string& path_of(Side side) const;
   [[nodiscard]] std::span<const RawTable> tables_of(Side side) const;
   /// Opens what is not open, and everything again when the file under us is another one.
   Status ensure_open();
   void close();
-  Status mark_databases(const std::optional<std::array<SidePosition, 2>>& before);
+  Status mark_databases(const std::optional<Position>& before);
   Status begin_snapshot();
   Result<bool> ensure_armed(std::array<CaptureState, 2>& states);
   Result<CaptureState> capture_state(Side side);
-  Status read_changes(Side side, std::int64_t from_seq, std::int64_t to_seq, EpochInput& input);
+  /// Which days are torn in this snapshot, and from which record on event changes are held.
+  Status look_for_torn_days(const std::optional<Position>& before, bool days_changed, Position& now);
+  /// The users whose event changes are held; too many: everyone is.
+  Status read_held_users(Position& now, std::int64_t users_max);
+  Status read_user_changes(const Position& before, Position& now, EpochInput& input);
+  void add_wish(const EpochWish& wish, const Position& now, EpochInput& input) const;
+  Status read_ad_day_changes(const SidePosition& before, const SidePosition& now, EpochInput& input);
   Result<Mappings> read_mappings();
 
-  const SqliteSourceOptions options_;
+  SqliteSourceOptions options_;
   std::array<std::unique_ptr<Database>, 2> databases_;
   std::vector<std::unique_ptr<SqliteFactReader>> readers_;
   std::array<sqlite::Snapshot, 2> snapshots_;
@@ -72,6 +99,14 @@ class SqliteSource : public Source {
   std::optional<Mappings> mappings_;  // as of the last epoch begun; none: not read since the source was opened
   bool rearmed_ = false;              // capture was repaired since the last epoch that was taken
   std::string rearmed_reason_;
+  // Torn days.
+  std::optional<std::vector<Day>>
+      whole_days_;  // as of the last epoch begun; none: not read since the source was opened
+  std::unordered_set<std::string> held_users_;  // by the records after held_from_seq_ up to held_read_seq_
+  std::int64_t held_from_seq_ = -1;
+  std::int64_t held_read_seq_ = -1;
+  std::int64_t hold_deadline_seconds_ = INT64_MAX;
+  HeldBack held_back_;
 };
 
 }  // namespace admetrics::source

@@ -54,7 +54,7 @@ auto mistake(std::int64_t line, const std::string& key, const std::string& part)
 TEST_F(ConfigTest, WhatIsLeftOutHasItsDefault) {
   const Config config = good("");
   EXPECT_TRUE(config.capture_triggers);
-  EXPECT_EQ(config.scan_interval_ms, 60'000);
+  EXPECT_EQ(config.tunables.scan_interval_ms, 60'000);
   EXPECT_EQ(config.sink_path, in_folder("p.db"));
   EXPECT_EQ(std::filesystem::path(config.state_dir) / "", in_folder("state/"));
   EXPECT_EQ(config.reporting.zone.name(), "UTC");
@@ -65,8 +65,8 @@ TEST_F(ConfigTest, WhatIsLeftOutHasItsDefault) {
   EXPECT_EQ(config.reporting.names.refund_contains, "cancel");
   EXPECT_FALSE(config.as_of);
   EXPECT_EQ(config.workers, 0U);
-  EXPECT_EQ(config.memory_limit_bytes, std::int64_t{6} << 30);
-  EXPECT_EQ(config.commit_interval_ms, 0);
+  EXPECT_EQ(config.tunables.memory_limit_bytes, std::int64_t{6} << 30);
+  EXPECT_EQ(config.tunables.commit_interval_ms, 0);
   EXPECT_EQ(config.http, HttpConfig());
   EXPECT_EQ(config.log_level, "info");
   EXPECT_FALSE(config.log_json);
@@ -117,7 +117,7 @@ level = "warning"
 format = "json"
 )");
   EXPECT_FALSE(config.capture_triggers);
-  EXPECT_EQ(config.scan_interval_ms, 300'000);
+  EXPECT_EQ(config.tunables.scan_interval_ms, 300'000);
   EXPECT_EQ(config.sink_path, in_folder("m.db"));
   EXPECT_EQ(config.state_dir, in_folder("s"));
   EXPECT_EQ(config.reporting.zone.name(), "America/New_York");
@@ -128,8 +128,8 @@ format = "json"
   EXPECT_EQ(config.reporting.names.trial_converted, "c");
   EXPECT_EQ(config.reporting.names.refund_contains, "r");
   EXPECT_EQ(config.workers, 3U);
-  EXPECT_EQ(config.memory_limit_bytes, std::int64_t{512} << 20);
-  EXPECT_EQ(config.commit_interval_ms, 20);
+  EXPECT_EQ(config.tunables.memory_limit_bytes, std::int64_t{512} << 20);
+  EXPECT_EQ(config.tunables.commit_interval_ms, 20);
   HttpConfig http;
   http.listen = "0.0.0.0:80";
   http.address = "0.0.0.0";
@@ -161,12 +161,12 @@ TEST_F(ConfigTest, ADayMayStandWithoutQuotes) {
 }
 
 TEST_F(ConfigTest, UnitsMultiply) {
-  EXPECT_EQ(good("[engine]\ncommit_interval = \"2s\"\n").commit_interval_ms, 2'000);
-  EXPECT_EQ(good("[engine]\ncommit_interval = \"1h\"\n").commit_interval_ms, 3'600'000);
-  EXPECT_EQ(good("[engine]\ncommit_interval = \"0ms\"\n").commit_interval_ms, 0);
-  EXPECT_EQ(good("[engine]\nmemory_limit = \"1TiB\"\n").memory_limit_bytes, std::int64_t{1} << 40);
-  EXPECT_EQ(good("[engine]\nmemory_limit = \"100B\"\n").memory_limit_bytes, 100);
-  EXPECT_EQ(good("[engine]\nmemory_limit = \"3KiB\"\n").memory_limit_bytes, 3'072);
+  EXPECT_EQ(good("[engine]\ncommit_interval = \"2s\"\n").tunables.commit_interval_ms, 2'000);
+  EXPECT_EQ(good("[engine]\ncommit_interval = \"1h\"\n").tunables.commit_interval_ms, 3'600'000);
+  EXPECT_EQ(good("[engine]\ncommit_interval = \"0ms\"\n").tunables.commit_interval_ms, 0);
+  EXPECT_EQ(good("[engine]\nmemory_limit = \"1TiB\"\n").tunables.memory_limit_bytes, std::int64_t{1} << 40);
+  EXPECT_EQ(good("[engine]\nmemory_limit = \"100B\"\n").tunables.memory_limit_bytes, 100);
+  EXPECT_EQ(good("[engine]\nmemory_limit = \"3KiB\"\n").tunables.memory_limit_bytes, 3'072);
 }
 
 TEST_F(ConfigTest, WrongUnitsAreNamed) {
@@ -269,12 +269,6 @@ TEST_F(ConfigTest, HttpLimitsHaveTheirLeast) {
   EXPECT_THAT(mistakes("[http]\nrequest_timeout = \"1ms\"\n"),
               ElementsAre(mistake(5, "http.request_timeout", "100ms")));
   EXPECT_THAT(mistakes("[http]\nhide_user_ids = 1\n"), ElementsAre(mistake(5, "http.hide_user_ids", "true or false")));
-}
-
-TEST_F(ConfigTest, WhatStandsBesideHttpIsToldApart) {
-  const std::string before = good("[http]\nlisten = \"\"\n").beside_http;
-  EXPECT_EQ(good("[http]\nrows_max = 5\n").beside_http, before);
-  EXPECT_NE(good("[engine]\nworkers = 5\n").beside_http, before);
 }
 
 TEST_F(ConfigTest, AnUnknownKeySuggestsTheNearest) {

@@ -41,7 +41,7 @@ support::WorldOptions Simulator::drawn_options(Random& random) {
   options.machine.shards = static_cast<std::size_t>(random.one_of({1, 2, 3, 16}));
   options.machine.workers = static_cast<std::size_t>(random.between(1, 4));
   // So little that a full scan takes several passes.
-  options.machine.memory_limit_bytes = random.chance(0.2) ? 8'192 : 0;
+  options.machine.scan_bytes = random.chance(0.2) ? 8'192 : 0;
   options.machine.zone = random.one_of(zones());
   return options;
 }

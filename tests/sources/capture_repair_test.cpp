@@ -319,7 +319,7 @@ TEST_F(CaptureRepair, AFileThatIsGoneIsAnErrorUntilItIsBack) {
   take();
   std::filesystem::rename(product_file(), backup_file());
   EXPECT_TRUE(has_changes()) << "a reason to look";
-  const auto gone = source_->begin_epoch(position_, false);
+  const auto gone = source_->begin_epoch(position_, {});
   ASSERT_FALSE(gone.ok());
   EXPECT_EQ(gone.error().code, Errc::kNotFound);
   EXPECT_TRUE(has_changes());
@@ -359,6 +359,24 @@ TEST_F(CaptureRepair, APositionFromBeforeTheTrimmingIsReadFromScratch) {
   const EpochInput input = take();
   EXPECT_TRUE(input.reconcile);
   EXPECT_NE(input.reconcile_reason.find("taken by someone else"), std::string::npos) << input.reconcile_reason;
+}
+
+TEST_F(CaptureRepair, ALogOfAnotherShapeIsMadeAnew) {
+  pipeline();
+  int users = 1;
+  user("u1");
+  watch();
+  for (const char* spoil :
+       {"DROP TABLE _admetrics_capture; CREATE TABLE _admetrics_capture (id, generation, acknowledged);"
+        "INSERT INTO _admetrics_capture VALUES (1, 'x', 0)",
+        "ALTER TABLE _admetrics_changes RENAME COLUMN key2 TO second", "DROP TABLE _admetrics_capture"}) {
+    stop();
+    product(spoil);
+    const EpochInput input = take();
+    EXPECT_TRUE(input.reconcile) << spoil;
+    user("u" + std::to_string(++users));
+    EXPECT_EQ(changed_users().size(), 1U) << spoil;
+  }
 }
 
 }  // namespace

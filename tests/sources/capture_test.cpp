@@ -207,7 +207,7 @@ TEST_P(CaptureReplace, AUniqueIndexOverAnExpressionAloneIsFollowedOrRefused) {
   product("CREATE UNIQUE INDEX uuid_once ON mixpanel_event (lower(event_uuid))");
   event("E1", "u1");
   start();
-  if (const auto first = source_->begin_epoch("", false); !first.ok()) {
+  if (const auto first = source_->begin_epoch("", {}); !first.ok()) {
     EXPECT_THAT(first.error().line(), testing::HasSubstr("uuid_once")) << "capture cannot follow it, and says so";
     return;
   }

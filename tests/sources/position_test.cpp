@@ -23,7 +23,7 @@ class ScanCapture : public SourceTest {
 };
 
 Error error_of(SqliteSource& source, const std::string& position = "") {
-  auto input = source.begin_epoch(position, false);
+  auto input = source.begin_epoch(position, {});
   EXPECT_FALSE(input.ok());
   return input.ok() ? Error{} : std::move(input).error();
 }
@@ -42,7 +42,7 @@ TEST_F(Position, OneThatCannotBeReadIsAsGoodAsNone) {
   start();
   for (const char* bad :
        {"{", "[]", "7", "{\"capture\":\"triggers\"}", "{\"capture\":\"triggers\",\"product\":{},\"ads\":{}}"}) {
-    const auto input = source_->begin_epoch(bad, false);
+    const auto input = source_->begin_epoch(bad, {});
     ASSERT_TRUE(input.ok()) << input.error().line();
     EXPECT_TRUE(input->reconcile) << bad;
   }

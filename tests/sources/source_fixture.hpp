@@ -148,7 +148,7 @@ class SourceTest : public ::testing::Test {
   /// Begins an epoch from the position that was taken last; the snapshot stays open.
   EpochInput begin(bool reconcile = false) {
     if (!source_) start();
-    auto input = source_->begin_epoch(position_, reconcile);
+    auto input = source_->begin_epoch(position_, {reconcile ? Reconcile::kMust : Reconcile::kIfNeeded, {}, {}});
     EXPECT_TRUE(input.ok()) << input.error().line();
     return input.ok() ? std::move(input).value() : EpochInput{};
   }

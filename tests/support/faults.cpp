@@ -13,8 +13,8 @@ Status Faults::pass(std::string_view moment) {
   return act();
 }
 
-Result<EpochInput> FaultySource::begin_epoch(const std::string& position, bool reconcile) {
-  auto input = inner_->begin_epoch(position, reconcile);
+Result<EpochInput> FaultySource::begin_epoch(const std::string& position, const EpochWish& wish) {
+  auto input = inner_->begin_epoch(position, wish);
   if (input.ok()) ADM_TRY(faults_->pass(kSnapshotTaken));
   return input;
 }

@@ -51,7 +51,7 @@ class Faults {
 class FaultySource : public Source {
  public:
   FaultySource(Source& inner, Faults& faults) : inner_(&inner), faults_(&faults) {}
-  Result<EpochInput> begin_epoch(const std::string& position, bool reconcile) override;
+  Result<EpochInput> begin_epoch(const std::string& position, const EpochWish& wish) override;
   Result<FactReader*> reader(std::size_t index) override { return inner_->reader(index); }
   void end_snapshot() override { inner_->end_snapshot(); }
   Status acknowledge(const std::string& position) override;
@@ -89,6 +89,7 @@ class FaultyLedger : public LedgerStore {
   Status load_dictionary(const std::function<void(std::uint32_t, std::string_view)>& visit) override {
     return inner_->load_dictionary(visit);
   }
+  Result<std::int64_t> user_count() override { return inner_->user_count(); }
   Status load_users(const std::function<void(std::string_view, BytesView)>& visit) override {
     return inner_->load_users(visit);
   }

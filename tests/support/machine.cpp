@@ -21,7 +21,7 @@ Machine::Machine(const MachineOptions& options, const Clock& clock, Faults& faul
   EngineOptions engine;
   engine.workers = options.workers;
   engine.shards = options.shards;
-  engine.memory_limit_bytes = options.memory_limit_bytes;
+  engine.memory.scan_bytes = options.scan_bytes;
   engine_ = std::make_unique<Engine>(reporting_, engine, clock, *faulty_source_, *faulty_ledger_,
                                      std::vector<Sink*>{faulty_sink_.get()});
 }

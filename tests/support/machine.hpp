@@ -34,7 +34,7 @@ struct MachineOptions {
   bool triggers = true;
   std::size_t shards = 3;
   std::size_t workers = 2;
-  std::int64_t memory_limit_bytes = 0;
+  std::int64_t scan_bytes = 0;
   std::string zone = "UTC";
   int trial_length_days = 7;
   EventNames names;

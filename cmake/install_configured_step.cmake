@@ -1,0 +1,33 @@
+# Included by cmake_install.cmake, once for each admetrics_install_configured().
+file(READ "${file}" text)
+
+string(REGEX REPLACE "/+$" "" prefix "${CMAKE_INSTALL_PREFIX}")
+if(NOT prefix STREQUAL "/usr")
+  # /usr/lib is left alone: what is named there belongs to the system, not to us.
+  foreach(place IN ITEMS bin/admetricsd share/doc/admetricsd share/admetricsd)
+    string(REPLACE "/usr/${place}" "${prefix}/${place}" text "${text}")
+  endforeach()
+  string(REPLACE "/etc/admetricsd" "${prefix}/etc/admetricsd" text "${text}")
+endif()
+if(destination MATCHES "^/etc" AND NOT prefix STREQUAL "/usr")
+  set(destination "${prefix}${destination}")
+elseif(NOT destination MATCHES "^/")
+  set(destination "${prefix}/${destination}")
+endif()
+
+if(conffile AND EXISTS "$ENV{DESTDIR}${destination}/${name}")
+  message(STATUS "Kept: $ENV{DESTDIR}${destination}/${name}")
+else()
+  file(MAKE_DIRECTORY "${work_folder}")
+  file(WRITE "${work_folder}/${name}" "${text}")
+  if(compress)
+    # -n: no time stamp, so that equal contents give equal files.
+    execute_process(COMMAND gzip -9nf "${work_folder}/${name}" COMMAND_ERROR_IS_FATAL ANY)
+    string(APPEND name ".gz")
+  endif()
+  set(permissions OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
+  if(executable)
+    list(APPEND permissions OWNER_EXECUTE GROUP_EXECUTE WORLD_EXECUTE)
+  endif()
+  file(INSTALL "${work_folder}/${name}" DESTINATION "${destination}" PERMISSIONS ${permissions})
+endif()

@@ -1,0 +1,115 @@
+#include "daemon/offline_cli.hpp"
+
+#include "daemon/cli_options.hpp"
+
+namespace admetrics {
+
+OfflineCli::OfflineCli(CLI::App& app) {
+  add_explain(app);
+  add_compare(app);
+  add_schema(app);
+}
+
+int OfflineCli::run() {
+  if (explain_command_->parsed()) return admetrics::explain_command(explain_);
+  if (compare_command_->parsed()) return admetrics::compare_command(compare_);
+  if (check_->parsed()) return schema_check_command(schema_);
+  if (migrate_->parsed()) return schema_migrate_command(schema_);
+  return schema_rollback_command(schema_);
+}
+
+void OfflineCli::add_explain(CLI::App& app) {
+  CLI::App* command = app.add_subcommand(
+      "explain",
+      "Where one stored row comes from: its raw rows, what each gives to which column, each column's formula with its "
+      "numbers, and when the row last changed.\nExit status: 0 the stored row agrees, 1 it does not, 2 could not "
+      "tell.\n\n"
+      "Examples:\n"
+      "  admetricsd explain --config FILE --entity-type ad --entity-id 120210000002235590 --date 2025-07-03\n"
+      "  admetricsd explain --config FILE --entity-type campaign --entity-id 77 --date 2025-07-03 --breakdown "
+      "country=US\n"
+      "  admetricsd explain --config FILE --entity-type ad --entity-id 9 --date 2025-07-03 --column estimated_roas "
+      "--json\n");
+  add_config(*command, explain_.config);
+  command->add_option("--entity-type", explain_.entity_type, "campaign, adset or ad")
+      ->required()
+      ->check(CLI::IsMember({"campaign", "adset", "ad"}))
+      ->type_name("TYPE");
+  command->add_option("--entity-id", explain_.entity_id, "its id")->required()->type_name("ID");
+  add_day(*command, "--date", explain_.date, "the row's date")->required();
+  command->add_option("--breakdown", explain_.breakdown, "a row of the breakdown table, TYPE=VALUE, such as country=US")
+      ->type_name("ROW");
+  command->add_option("--column", explain_.column, "only this column")->type_name("NAME");
+  add_day(*command, "--as-of", explain_.as_of,
+          "the \"today\" to compute for; default: the one the rows were written for");
+  command->add_option("--users", explain_.users, "how many users to show as text")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N")
+      ->capture_default_str();
+  command->add_flag("--json", explain_.json, "print JSON, with every user");
+  explain_command_ = command;
+}
+
+void OfflineCli::add_compare(CLI::App& app) {
+  CLI::App* command = app.add_subcommand(
+      "compare",
+      "Our tables against the same tables in another database: how often each column agrees, rows only one side has, "
+      "the "
+      "largest differences, and what causes them. Never writes to either.\n"
+      "Exit status: 0 equal, 1 different, 2 could not compare.\n\nExamples:\n"
+      "  admetricsd compare --config FILE --with legacy/mixpanel_data.db\n"
+      "  admetricsd compare --config FILE --with OLD.db --since 2025-07-01 --tolerance 0.01 --tolerance meta_spend=1\n"
+      "  admetricsd compare --config FILE --with OLD.db --html report.html --json\n");
+  add_config(*command, compare_.config);
+  command->add_option("--with", compare_.with, "the other database")->required()->type_name("OTHER.db");
+  add_day(*command, "--since", compare_.since, "compare rows from this day on");
+  add_day(*command, "--until", compare_.until, "compare rows up to this day");
+  command->add_option("--tolerance", compare_.tolerances, "how far numbers may be apart; COLUMN=X for one column")
+      ->type_name("X");
+  command->add_option("--html", compare_.html, "also write a page with plots")->type_name("PAGE.html");
+  command->add_flag("--json", compare_.json, "print JSON");
+  compare_command_ = command;
+}
+
+void OfflineCli::add_schema(CLI::App& app) {
+  CLI::App* schema =
+      app.add_subcommand("schema",
+                         "Whether the tables have the shape that is needed, and what to do about it.\n\n"
+                         "Examples:\n"
+                         "  admetricsd schema check    --config FILE           what is missing or differs\n"
+                         "  admetricsd schema migrate  --config FILE --plan    what migrate would do\n"
+                         "  admetricsd schema migrate  --config FILE           back up, then create or extend\n"
+                         "  admetricsd schema rollback --config FILE           restore that backup\n");
+  schema->require_subcommand(1);
+  check_ = schema->add_subcommand(
+      "check",
+      "Names every table, column, type, key and index that is missing or differs, at the source "
+      "and at the sink.\nExit status: 0 nothing required is missing, 1 something is, 2 could not "
+      "look.\n\nExamples:\n"
+      "  admetricsd schema check --config FILE\n"
+      "  admetricsd schema check --config FILE --json\n");
+  migrate_ = schema->add_subcommand(
+      "migrate",
+      "Creates or extends our tables at the sink: a checked backup first, then one transaction. Keeps every row; "
+      "repeated it does nothing. No daemon may be running.\nThe next `run` fills new columns and compares every "
+      "row.\n\n"
+      "Examples:\n"
+      "  admetricsd schema migrate --config FILE --plan       only say what it would do\n"
+      "  admetricsd schema migrate --config FILE\n");
+  rollback_ = schema->add_subcommand(
+      "rollback",
+      "Makes our tables what they were before the last migration, from its backup. Other tables in the file stay as "
+      "they "
+      "are. No daemon may be running.\n\nExamples:\n"
+      "  admetricsd schema rollback --config FILE\n"
+      "  admetricsd schema rollback --config FILE --backup state/backups/schema-20250731-120000000.backup.db\n");
+  for (CLI::App* command : {check_, migrate_, rollback_}) {
+    add_config(*command, schema_.config);
+    command->add_flag("--json", schema_.json, "print JSON");
+  }
+  migrate_->add_flag("--plan", schema_.plan, "say what would be done, and write nothing");
+  rollback_->add_option("--backup", schema_.backup, "the backup to restore; default: the newest of this sink")
+      ->type_name("FILE");
+}
+
+}  // namespace admetrics
