@@ -446,10 +446,11 @@ http::Routes Api::routes() {
       {"Referrer-Policy", "no-referrer"},
       {"Cross-Origin-Opener-Policy", "same-origin"}};
   for (const web::Page& page : web::pages()) {
-    routes.add({std::string(page.path),
-                {Method::kGet},
-                true,
-                constant(std::string(page.content_type), page.bytes, page.path == "/" ? revalidate : forever, page_fields)});
+    routes.add(
+        {std::string(page.path),
+         {Method::kGet},
+         true,
+         constant(std::string(page.content_type), page.bytes, page.path == "/" ? revalidate : forever, page_fields)});
   }
   return routes;
 }

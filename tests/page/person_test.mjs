@@ -246,6 +246,7 @@ test("everything is reached by keyboard alone", async () => {
   assert.equal(await page.evaluate(() => document.activeElement.tagName), "H1");
   await page.goBack();
   await lines().first().waitFor();
+  assert.deepEqual(await focused(), ["rowheader", "1", "2"], "back is where one was");
 });
 
 test("a change in the source moves a number, and marks it", async () => {

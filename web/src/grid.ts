@@ -129,8 +129,9 @@ export class Grid<Line extends GridLine> {
     this.root.scrollTop = 0;
   }
 
-  focusFirst(): void {
-    this.focus(this.lines[0]?.key ?? kHeader, 0);
+  /** The focus, to the cell that had it last. */
+  refocus(): void {
+    this.focus(this.active.key, this.active.column);
   }
 
   // --- Drawing -------------------------------------------------------------------------------------------------------------

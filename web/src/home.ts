@@ -4,7 +4,7 @@ import { dataPath, getEntities, getOverview, type Overview } from "./api";
 import { Chart, type ChartOptions } from "./charts";
 import { openColumns } from "./columns";
 import { csvOf, fileName } from "./csv";
-import { previousRange, type Range } from "./days";
+import { previousRange } from "./days";
 import { announce, fill, h, icon, spark } from "./dom";
 import { download } from "./download";
 import { kNothing, shownSteps } from "./format";
@@ -111,6 +111,7 @@ export class Home implements Page {
   private members = new Map<string, Row[]>();
   private open = new Set<string>();
   private children = new Map<string, Row[] | "loading" | Error>();
+  private left = { page: 0, table: 0 };
   private shownFor = "";
   private loads = 0;
   private lines: Line[] = [];
@@ -161,6 +162,16 @@ export class Home implements Page {
   focusFilter(): void {
     this.filterBox.focus();
     this.filterBox.select();
+  }
+
+  leave(): void {
+    this.left = { page: window.scrollY, table: this.grid.root.scrollTop };
+  }
+
+  enter(): void {
+    window.scrollTo(0, this.left.page);
+    this.grid.root.scrollTop = this.left.table;
+    this.grid.refocus();
   }
 
   close(): void {
@@ -676,10 +687,6 @@ export class Home implements Page {
     ]);
     download(fileName("admetricsd", this.heading.textContent ?? "rows", range.start, range.end), csvOf(header, rows));
     announce(`${rows.length} rows saved as CSV`);
-  }
-
-  get currentRange(): Range {
-    return this.shell.range;
   }
 }
 

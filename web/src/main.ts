@@ -25,6 +25,7 @@ class App implements Shell {
   explains = false;
 
   private page: Page | undefined;
+  private home: Home | undefined;  // kept: who comes back finds what was open, and where it was
   private readonly main = h("main", { id: "main", tabindex: -1 });
   private firstDay = "";
   private lastDay = "";
@@ -143,9 +144,10 @@ class App implements Shell {
     this.drawRange();
     const entity = this.view.entity !== undefined;
     const right = this.page instanceof (entity ? EntityPage : Home);
+    const returned = !right && !entity && this.home !== undefined;
     if (!right) {
-      this.page?.close();
-      this.page = entity ? new EntityPage(this) : new Home(this);
+      if (this.page instanceof Home) this.page.leave(); else this.page?.close();
+      this.page = entity ? new EntityPage(this) : (this.home ??= new Home(this));
       this.main.replaceChildren(this.page.root);
     }
     document.title = entity ? document.title : "admetricsd";
@@ -153,8 +155,10 @@ class App implements Shell {
     const shown = this.page?.show();
     // Where what had the focus is gone, it goes to what came instead.
     if (moved && !right && this.page instanceof EntityPage) this.page.focusHeading();
+    else if (returned) this.home?.enter();
     else if (moved && !right) this.main.focus({ preventScroll: true });
     await shown;
+    if (returned) this.schedule(0);  // what moved meanwhile
   }
 
   private onClick(event: MouseEvent): void {
