@@ -94,10 +94,12 @@ class Bench:
         """Wakes the pipeline by small commits, and says how long its epochs took."""
         durations, seen = [], None
         with sqlite3.connect(self.product, timeout=30, isolation_level=None) as product:
-            users = [row[0] for row in product.execute("SELECT distinct_id FROM mixpanel_user WHERE has_abi_attribution LIMIT ?", (count,))]
+            users = [row[0] for row in product.execute(
+                "SELECT DISTINCT distinct_id FROM user_product_metrics JOIN mixpanel_user USING (distinct_id) WHERE has_abi_attribution "
+                "LIMIT ?", (count,))]
             for user in users:
-                product.execute("UPDATE user_product_metrics SET current_value = current_value + 0.01 WHERE distinct_id = ?", (user,))
-                for _ in range(2000):
+                product.execute("UPDATE user_product_metrics SET current_value = current_value + 1 WHERE distinct_id = ?", (user,))
+                for _ in range(400):
                     status = json.load(urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/status"))
                     epoch = status["last_epoch"]
                     if epoch and epoch["id"] != seen and status["lag"]["records"] == 0:

@@ -205,6 +205,7 @@ class World:
         self.runs += 1
         with open(self.log_path, "ab") as log:
             log.write(b"---- run %d\n" % self.runs)
+            log.flush()  # before the daemon's first line
             self.daemon = subprocess.Popen([Program.binary, "run", "--config", self.config, *arguments], stdin=subprocess.DEVNULL,
                                            stdout=log, stderr=subprocess.STDOUT)
 
