@@ -72,6 +72,19 @@ std::string digest(std::string_view text) {
   return out;
 }
 
+/// Runs `work`, which answers; where memory runs out on the way, that is the answer.
+template <class Work>
+void guarded(const Respond& respond, Work&& work) {
+  try {
+    work();
+  } catch (const std::bad_alloc&) {
+    respond(failed(503, "there is not enough memory for this answer: ask for fewer days"));
+  } catch (const std::exception& error) {  // of a library; ours return errors
+    log_line(LogLevel::kError, std::string("answer a request: ") + error.what());
+    respond(failed(500, "the answer could not be made; the daemon's log has more"));
+  }
+}
+
 std::string key_of_text(bool value) { return value ? "1" : "0"; }
 
 }  // namespace
@@ -168,8 +181,10 @@ http::Handler Api::dashboard_handler(bool heavy,
 void Api::ask(const std::shared_ptr<Question>& question) {
   constexpr std::int64_t kMicrosPerMilli = 1'000;
   question->deadline_micros = clock_->steady_micros() + config_.http.request_timeout_ms * kMicrosPerMilli;
-  if (!light_.post([this, question](dashboard::Tables& tables) { look(question, tables); }))
-    question->respond(failed(429, "too many requests wait already; try again"));
+  const auto job = [this, question](dashboard::Tables& tables) {
+    guarded(question->respond, [&] { look(question, tables); });
+  };
+  if (!light_.post(job)) question->respond(failed(429, "too many requests wait already; try again"));
 }
 
 void Api::look(const std::shared_ptr<Question>& question, dashboard::Tables& tables) {
@@ -193,7 +208,7 @@ void Api::look(const std::shared_ptr<Question>& question, dashboard::Tables& tab
     }
   }
   if (!question->heavy) return make(question, tables, *snapshot, etag);
-  const bool taken = heavy_.post([this, question](dashboard::Tables& own) {
+  const auto answer_again = [this, question](dashboard::Tables& own) {
     const auto again = own.begin();
     if (!again) return question->respond(failed(again.error()));
     const std::string tag = etag_of(*again);
@@ -205,31 +220,29 @@ void Api::look(const std::shared_ptr<Question>& question, dashboard::Tables& tab
       return question->respond(std::move(response));
     }
     make(question, own, *again, tag);
-  });
+  };
+  const bool taken = heavy_.post(
+      [question, answer_again](dashboard::Tables& own) { guarded(question->respond, [&] { answer_again(own); }); });
   if (!taken) question->respond(failed(429, "too many large requests wait already; try again"));
 }
 
 void Api::make(const std::shared_ptr<Question>& question, dashboard::Tables& tables,
                const dashboard::Snapshot& snapshot, const std::string& etag) {
-  try {
-    auto text = question->answer(tables, snapshot, context_until(question->deadline_micros));
-    tables.end();
-    if (!text) return question->respond(failed(text.error()));
-    Response response;
-    response.content = http::make_content(std::move(text).value());
-    response.etag = etag;
-    if (!question->key.empty() && !etag.empty()) cache_.keep(etag, question->key, response.content);
-    question->respond(std::move(response));
-  } catch (const std::bad_alloc&) {
-    question->respond(failed(503, "there is not enough memory for this answer: ask for fewer days"));
-  }
+  auto text = question->answer(tables, snapshot, context_until(question->deadline_micros));
+  tables.end();
+  if (!text) return question->respond(failed(text.error()));
+  Response response;
+  response.content = http::make_content(std::move(text).value());
+  response.etag = etag;
+  if (!question->key.empty() && !etag.empty()) cache_.keep(etag, question->key, response.content);
+  question->respond(std::move(response));
 }
 
 void Api::recompute(const std::shared_ptr<Question>& question) {
   const std::int64_t started = clock_->steady_micros();
   constexpr std::int64_t kMicrosPerMilli = 1'000;
   question->deadline_micros = started + config_.http.recompute_timeout_ms * kMicrosPerMilli;
-  const bool taken = recompute_->post([this, question](const Result<dashboard::Tables*>& tables) {
+  const auto job = [this, question](const Result<dashboard::Tables*>& tables) {
     if (!tables) return question->respond(failed(tables.error()));
     if (clock_->steady_micros() > question->deadline_micros) {
       return question->respond(failed(503,
@@ -242,14 +255,18 @@ void Api::recompute(const std::shared_ptr<Question>& question) {
     context.method = "recompute";
     auto text = question->answer(**tables, *snapshot, context);
     question->respond(text ? Response::json(200, std::move(text).value()) : failed(text.error()));
-  });
+  };
+  const bool taken = recompute_->post(
+      [question, job](const Result<dashboard::Tables*>& tables) { guarded(question->respond, [&] { job(tables); }); });
   if (!taken) question->respond(failed(429, "one recomputation runs at a time, and another waits already; try again"));
 }
 
 void Api::lightly(Respond respond, std::function<Response(dashboard::Tables&)> job) {
   auto shared = std::make_shared<Respond>(std::move(respond));
-  if (!light_.post([shared, job = std::move(job)](dashboard::Tables& tables) { (*shared)(job(tables)); }))
-    (*shared)(failed(429, "too many requests wait already; try again"));
+  const auto guarded_job = [shared, job = std::move(job)](dashboard::Tables& tables) {
+    guarded(*shared, [&] { (*shared)(job(tables)); });
+  };
+  if (!light_.post(guarded_job)) (*shared)(failed(429, "too many requests wait already; try again"));
 }
 
 std::vector<std::string> Api::reasons_not_ready(dashboard::Tables& tables) const {

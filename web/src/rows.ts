@@ -1,6 +1,6 @@
 /** Rows of the table: where they come from, how they are filtered and put in order. */
 
-import { kFields, kTrendDays, kTrendFields, metricOf, mustMetric, totalOf, totalTrend, valueOf, type Trend, type Values } from "./metrics";
+import { kFields, kTrendDays, kTrendFields, metricOf, totalOf, totalTrend, valueOf, type Trend, type Values } from "./metrics";
 
 export type Level = "campaign" | "adset" | "ad";
 export type Breakdown = "all" | "country" | "region" | "device";
@@ -156,16 +156,6 @@ function holds(value: number, sign: string, limit: number): boolean {
   }
 }
 
-/** Whether a filter's words name a metric that exists: for the hint under the box. */
-export function isCondition(word: string): boolean {
-  const condition = kCondition.exec(word);
-  return condition !== null && metricOf((condition[1] ?? "").toLowerCase()) !== undefined;
-}
-
 export function totalRow(rows: readonly Row[]): { values: Values; trend: Trend } {
   return { values: totalOf(rows.map((row) => row.values)), trend: totalTrend(rows.map((row) => row.trend)) };
-}
-
-export function metricValue(row: Row, id: string): number {
-  return valueOf(mustMetric(id), row.values);
 }
