@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the build needs and fetches SQLite. Runs nothing when everything is there. Needs no terminal.
 #   scripts/setup.sh          compiler, libraries, SQLite
-#   scripts/setup.sh --test   also what the Debian package is tried with: clean roots, a booted container, systemd-analyze
+#   scripts/setup.sh --test   also what the Debian package is tried with: clean roots, a booted container,
+#                             systemd-analyze; and promtool, for the alert rules
 #   scripts/setup.sh --dev    also clang, clang-format, clang-tidy, valgrind
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -43,6 +44,22 @@ if ((${#missing[@]})); then
   # An unreachable mirror matters only if the install then fails.
   apt_get update || echo "setup: apt-get update failed, trying with the lists that are here" >&2
   apt_get install -y --no-install-recommends "${missing[@]}" || fail "apt-get could not install: ${missing[*]}"
+fi
+
+# --- promtool ---------------------------------------------------------------------------------------------------------
+
+# Out of Debian's package, which would bring and start a server that nobody asked for.
+promtool=build/tools/promtool
+if [[ ${1-} == --test && ! -x $promtool ]] && ! command -v promtool >/dev/null; then
+  echo "setup: fetching promtool"
+  folder=$(mktemp -d)
+  if (cd "$folder" && apt-get -q -o APT::Sandbox::User=root download prometheus </dev/null &&
+    dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool); then
+    install -D "$folder/usr/bin/promtool" "$promtool"
+  else
+    echo "setup: no promtool from Debian's package prometheus; the test of the alert rules will be skipped" >&2
+  fi
+  rm -r "$folder"
 fi
 
 # --- SQLite's amalgamation -------------------------------------------------------------------------------------------
