@@ -3,7 +3,8 @@
 # Needs no terminal.
 #   scripts/setup.sh          compiler, libraries, SQLite, the page's packages
 #   scripts/setup.sh --test   also what the Debian package is tried with (clean roots, a booted container, systemd-analyze), and
-#                             Chromium for the tests of the live page, which are skipped without it
+#                             Chromium for the tests of the live page, and promtool for the alert rules; without the last two
+#                             their tests are skipped
 #   scripts/setup.sh --dev    also clang, clang-format, clang-tidy, valgrind
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -59,6 +60,22 @@ if ((${#missing_wishes[@]})); then
   echo "setup: installing ${missing_wishes[*]}"
   ((${#missing[@]})) || apt_get update || echo "setup: apt-get update failed, trying with the lists that are here" >&2
   apt_get install -y --no-install-recommends "${missing_wishes[@]}" || echo "setup: without ${missing_wishes[*]} some tests are skipped" >&2
+fi
+
+# --- promtool ---------------------------------------------------------------------------------------------------------
+
+# Out of Debian's package, which would bring and start a server that nobody asked for.
+promtool=build/tools/promtool
+if [[ ${1-} == --test && ! -x $promtool ]] && ! command -v promtool >/dev/null; then
+  echo "setup: fetching promtool"
+  folder=$(mktemp -d)
+  if (cd "$folder" && apt-get -q -o APT::Sandbox::User=root download prometheus </dev/null &&
+    dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool); then
+    install -D "$folder/usr/bin/promtool" "$promtool"
+  else
+    echo "setup: no promtool from Debian's package prometheus; the test of the alert rules will be skipped" >&2
+  fi
+  rm -r "$folder"
 fi
 
 # --- SQLite's amalgamation -------------------------------------------------------------------------------------------
