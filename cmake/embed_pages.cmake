@@ -1,4 +1,7 @@
-# Script (cmake -P): writes OUTPUT, a source file with the bytes of FILES (relative to FOLDER), for web/pages.hpp.
+# Script (cmake -P): writes OUTPUT, a source file with the bytes of every file below FOLDER, for web/pages.hpp.
+
+file(GLOB_RECURSE FILES RELATIVE "${FOLDER}" "${FOLDER}/*")
+list(SORT FILES)
 
 set(types "html=text/html; charset=utf-8" "css=text/css; charset=utf-8" "js=text/javascript; charset=utf-8"
           "json=application/json" "svg=image/svg+xml" "png=image/png" "ico=image/x-icon" "woff2=font/woff2"
@@ -15,7 +18,7 @@ foreach(file IN LISTS FILES)
     endif()
   endforeach()
   if(type STREQUAL "")
-    message(FATAL_ERROR "web/${file}: no content type is known for .${ending}; add it to cmake/embed_pages.cmake")
+    message(FATAL_ERROR "${FOLDER}/${file}: no content type is known for .${ending}; add it to cmake/embed_pages.cmake")
   endif()
   file(READ "${FOLDER}/${file}" hex HEX)
   string(LENGTH "${hex}" length)

@@ -149,6 +149,11 @@ class Application {
       if (read.good() && !std::filesystem::exists(path, unreachable))
         read.mistakes.push_back({0, key, path + ": no such file"});
     }
+    // The server first: it is the only one that may still refuse, and the new configuration is taken whole or not at all.
+    if (read.good()) {
+      if (Status served = http_.reload(read.config); !served.ok())
+        read.mistakes.push_back({0, "http", served.error().line()});
+    }
     if (!read.good()) {
       for (const std::string& line : read.lines()) log_line(LogLevel::kError, "reload refused: " + line);
       board_.note_reload(false, clock_.now().seconds, read.lines().front());
@@ -158,11 +163,6 @@ class Application {
     set_up_log(read.config.log_level, read.config.log_json);
     const bool anew = next_ != nullptr || config_->needs_new_pipeline(read.config);
     std::string done = "the new configuration is good";
-    // The server goes its own way: what concerns only it leaves the pipeline alone.
-    if (Status served = http_.reload(read.config); !served.ok()) {
-      log_error(served.error());
-      done += "; HTTP goes on as before, because " + served.error().line();
-    }
     if (anew) {
       done += "; streaming begins again under it";
       next_ = std::make_unique<Config>(std::move(read.config));

@@ -23,7 +23,7 @@ namespace {
 
 using Protocol = boost::asio::local::stream_protocol;
 
-constexpr std::size_t kLineBytesMax = 64 * 1024;
+constexpr std::size_t kLineBytesMax = std::size_t{64} * 1024;
 constexpr std::size_t kConnectionsMax = 64;
 
 /// A socket's address may have 108 characters, a path more: the folder is opened, and the name stands below its number.

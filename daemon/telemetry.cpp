@@ -6,8 +6,11 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <map>
 #include <mutex>
+#include <utility>
+#include <vector>
 
 #include "admetrics_build_info.hpp"
 #include "core/sqlite/database.hpp"
@@ -29,6 +32,33 @@ const Buckets kRequestSeconds{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0
 const Buckets kKeys{1, 3, 10, 30, 100, 300, 1'000, 10'000, 100'000, 1'000'000};
 
 double seconds_of(std::int64_t micros) { return static_cast<double>(micros) / 1e6; }
+
+/// A counter of what somebody else counts, from 0 at each of his beginnings.
+struct Follower {
+  Counter* counter;
+  std::int64_t seen = 0;
+
+  void follow(std::int64_t total) {
+    counter->Increment(static_cast<double>(total - (total < seen ? 0 : seen)));
+    seen = total;
+  }
+};
+
+/// One gauge for each value that a state may have: 1 for the one that it has, 0 for the others.
+class StateSet {
+ public:
+  StateSet(Family<Gauge>& family, const char* label, std::vector<std::string_view> states) {
+    for (const std::string_view state : states) {
+      gauges_.emplace_back(state, &family.Add({{label, std::string(state)}}));
+    }
+  }
+  void set(std::string_view now) const {
+    for (const auto& [state, gauge] : gauges_) gauge->Set(state == now ? 1 : 0);
+  }
+
+ private:
+  std::vector<std::pair<std::string_view, Gauge*>> gauges_;
+};
 
 }  // namespace
 
@@ -59,6 +89,10 @@ struct Telemetry::Metrics {
   Counter& keys_users = keys.Add({{"kind", "user"}});
   Counter& keys_ad_days = keys.Add({{"kind", "ad_day"}});
   Histogram& epoch_keys = histograms("admetricsd_epoch_dirty_keys", "Dirty keys of an epoch.").Add({}, kKeys);
+  Counter& reconciliations =
+      counters("admetricsd_reconciliations_total", "Epochs that read the whole source again.").Add({});
+  Counter& audits =
+      counters("admetricsd_audits_total", "Epochs that compared stored rows with what they should be.").Add({});
   Counter& records = counters("admetricsd_change_records_total", "Change records that epochs took.").Add({});
   Family<Counter>& rows =
       counters("admetricsd_rows_total", "Rows that were offered to the sink, by what became of them.");
@@ -73,16 +107,49 @@ struct Telemetry::Metrics {
   Gauge& last_epoch_id = gauges("admetricsd_last_epoch_id", "The number of the last epoch.").Add({});
 
   // As the status says.
-  Counter& failures = counters("admetricsd_failures_total", "Failed attempts, each followed by another.").Add({});
+  StateSet phase{gauges("admetricsd_phase", "1 for what the pipeline is doing, 0 for the rest."),
+                 "phase",
+                 {"starting", "catching_up", "streaming", "waiting", "paused", "stopping"}};
+  Gauge& heartbeat =
+      gauges("admetricsd_heartbeat_timestamp_seconds", "When the pipeline last gave a sign of life.").Add({});
+  Follower failures{&counters("admetricsd_failures_total", "Failed attempts, each followed by another.").Add({})};
+  Gauge& failing = gauges("admetricsd_failing", "1 while the last attempt is one that failed.").Add({});
   Gauge& up = gauges("admetricsd_caught_up", "1 when the first epoch of this run is through.").Add({});
   Gauge& started = gauges("admetricsd_start_timestamp_seconds", "When the pipeline started.").Add({});
   Gauge& lag_records = gauges("admetricsd_lag_records", "Change records that wait.").Add({});
   Gauge& lag_seconds =
       gauges("admetricsd_lag_seconds", "How long the oldest change that is not visible has waited.").Add({});
+  Gauge& held_days =
+      gauges("admetricsd_held_days", "Days that the pipeline is reloading: changed rows wait for them.").Add({});
+  Gauge& held_seconds = gauges("admetricsd_held_seconds", "How long the first of these days has been held.").Add({});
+  Gauge& held_users = gauges("admetricsd_held_users", "Users whose changes wait for these days.").Add({});
+  Gauge& held_everyone = gauges("admetricsd_held_everyone", "1 while all users wait for them.").Add({});
   Gauge& users = gauges("admetricsd_users", "Users in memory.").Add({});
   Gauge& resident = gauges("admetricsd_memory_resident_bytes", "Resident memory of the process.").Add({});
   Gauge& ledger_bytes = gauges("admetricsd_memory_ledger_bytes", "Memory of the contributions and cells.").Add({});
   Gauge& memory_limit = gauges("admetricsd_memory_limit_bytes", "The configured limit.").Add({});
+  StateSet memory_level{gauges("admetricsd_memory_level", "1 for how memory in use stands to the limit."),
+                        "level",
+                        {name_of(MemoryLevel::kNormal), name_of(MemoryLevel::kHigh), name_of(MemoryLevel::kOver)}};
+  Family<Counter>& reloads = counters("admetricsd_config_reloads_total", "Reloads of the configuration, by result.");
+  Follower reloads_accepted{&reloads.Add({{"result", "accepted"}})};
+  Follower reloads_refused{&reloads.Add({{"result", "refused"}})};
+  Gauge& reload_good =
+      gauges("admetricsd_config_last_reload_successful", "0 when the last reload was refused, else 1.").Add({});
+  Gauge& reload_at =
+      gauges("admetricsd_config_last_reload_timestamp_seconds", "When the last reload ended; 0: there was none.")
+          .Add({});
+  StateSet backfill_state{gauges("admetricsd_backfill_state", "1 for how the last backfill stands."), "state", [] {
+                            using Stand = backfill::Progress::State;
+                            std::vector<std::string_view> names;
+                            for (const Stand state : {Stand::kNone, Stand::kPlanning, Stand::kRunning, Stand::kPaused,
+                                                      Stand::kDone, Stand::kFailed, Stand::kCancelled}) {
+                              names.push_back(name_of(state));
+                            }
+                            return names;
+                          }()};
+  Gauge& backfill_items = gauges("admetricsd_backfill_items", "Keys and rows that the backfill looks at.").Add({});
+  Gauge& backfill_items_done = gauges("admetricsd_backfill_items_done", "Those that it has looked at.").Add({});
   Family<Gauge>& rejects = gauges("admetricsd_rejected_rows", "Source rows that cannot be read, by table and reason.");
   Family<Gauge>& unmapped = gauges("admetricsd_unmapped_values", "Values that no mapping covers, by breakdown.");
 
@@ -99,25 +166,40 @@ struct Telemetry::Metrics {
                            {"revision", std::string(build_info::kGitDescribe)},
                            {"sqlite", std::string(sqlite::library_version())}});
 
-  std::mutex mutex;                // guards what follows, and that one text is made at a time
-  std::int64_t failures_seen = 0;  // of the pipeline that runs; a new one counts from 0
+  std::mutex mutex;  // guards what follows and the followers, and that one text is made at a time
   std::map<std::pair<std::string, std::string>, Gauge*> reject_gauges;
   std::map<std::string, Gauge*> unmapped_gauges;
 
   Metrics() { build.Set(1); }
 
   void take(const DaemonStatus& status) {
-    failures.Increment(
-        static_cast<double>(status.failures_total - (status.failures_total < failures_seen ? 0 : failures_seen)));
-    failures_seen = status.failures_total;
+    phase.set(status.phase);
+    heartbeat.Set(static_cast<double>(status.written_at_seconds));
+    failures.follow(status.failures_total);
+    failing.Set(status.last_error.empty() ? 0 : 1);
     up.Set(status.caught_up ? 1 : 0);
     started.Set(static_cast<double>(status.started_at_seconds));
     lag_records.Set(static_cast<double>(status.lag_records));
     lag_seconds.Set(status.lag_seconds);
+    std::int64_t longest_hold = 0;
+    for (const source::HeldDay& held : status.held_back.days)
+      longest_hold = std::max(longest_hold, status.written_at_seconds - held.since_seconds);
+    held_days.Set(static_cast<double>(status.held_back.days.size()));
+    held_seconds.Set(static_cast<double>(longest_hold));
+    held_users.Set(static_cast<double>(status.held_back.users));
+    held_everyone.Set(status.held_back.everyone ? 1 : 0);
     users.Set(static_cast<double>(status.users));
     resident.Set(static_cast<double>(resident_memory_bytes()));
     ledger_bytes.Set(static_cast<double>(status.ledger_memory_bytes));
     memory_limit.Set(static_cast<double>(status.memory_limit_bytes));
+    memory_level.set(name_of(status.memory_level));
+    reloads_accepted.follow(status.reload.accepted_total);
+    reloads_refused.follow(status.reload.refused_total);
+    reload_good.Set(status.reload.last_at_seconds == 0 || status.reload.last_accepted ? 1 : 0);
+    reload_at.Set(static_cast<double>(status.reload.last_at_seconds));
+    backfill_state.set(name_of(status.backfill.state));
+    backfill_items.Set(static_cast<double>(status.backfill.items_total));
+    backfill_items_done.Set(static_cast<double>(status.backfill.items_done));
     // A reason that is gone is 0, not absent: whoever watches it sees it fall.
     for (const auto& [key, gauge] : reject_gauges) gauge->Set(0);
     for (const auto& count : status.rejects) {
@@ -152,6 +234,8 @@ void Telemetry::note_epoch(const EpochEvent& event) {
   m.keys_users.Increment(static_cast<double>(report.users_read));
   m.keys_ad_days.Increment(static_cast<double>(report.ad_days_read));
   m.epoch_keys.Observe(static_cast<double>(report.users_read + report.ad_days_read));
+  if (report.reconciled) m.reconciliations.Increment();
+  if (report.audited) m.audits.Increment();
   m.records.Increment(static_cast<double>(report.records));
   for (const SinkReceipt& receipt : report.receipts) {
     m.rows_inserted.Increment(static_cast<double>(receipt.inserted));

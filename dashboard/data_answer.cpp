@@ -119,14 +119,19 @@ class DataAnswer {
 
   /// Parallel: each level into sums of its own. Alone: everything after.
   Status read_all() {
-    if (request_->group_by == Level::kAd) return read(*tables_, Level::kAd);
+    if (request_->entity_id || request_->parent_id) {
+      ADM_TRY(read_chosen());
+    } else if (!reads_below()) {
+      return read(*tables_, request_->group_by);
+    }
+    if (!reads_below()) return {};
     // The ads are about half of all rows. Where a second reader cannot be had, one does it all.
     const bool together = helper_ != nullptr && helper_->begin_beside(*tables_).ok();
     std::future<Status> ads;
     if (together) ads = std::async(std::launch::async, [&] { return read(*helper_, Level::kAd); });
     Status others;
     for (const Level level : kLevels) {
-      if (level >= request_->group_by && (level != Level::kAd || !together) && others.ok())
+      if (level >= first_whole_level() && (level != Level::kAd || !together) && others.ok())
         others = read(*tables_, level);
     }
     if (together) {
@@ -140,21 +145,57 @@ class DataAnswer {
     return Budget(*context_).check(rows);
   }
 
+  [[nodiscard]] bool reads_below() const { return request_->include_children && request_->group_by != Level::kAd; }
+  /// The first level whose entities are all read.
+  [[nodiscard]] Level first_whole_level() const {
+    return request_->entity_id || request_->parent_id ? child_level(request_->group_by) : request_->group_by;
+  }
+  [[nodiscard]] bool names_users() const {
+    return !context_->hide_user_ids && request_->include_users && request_->include_mixpanel;
+  }
+
+  /// The entities that the request names, of its level.
+  Status read_chosen() {
+    std::vector<std::string> ids;
+    if (request_->entity_id) ids.push_back(*request_->entity_id);
+    if (request_->parent_id) {
+      const Level above = request_->group_by == Level::kAd ? Level::kAdset : Level::kCampaign;
+      ADM_TRY(tables_->visit_children(above, *request_->parent_id, [&](std::string_view id) { ids.emplace_back(id); }));
+    }
+    LevelSums& sums = sums_of(request_->group_by);
+    Budget budget(*context_);
+    for (const std::string& id : ids) {
+      ADM_TRY(tables_->visit_entity(request_->group_by, id, request_->breakdown, std::nullopt, window(),
+                                    [&](const Row& row) {
+                                      add(row, sums.find_or_add(row.entity_id, row.breakdown_value), sums);
+                                      return budget.spend_row();
+                                    }));
+    }
+    return {};
+  }
+
+  [[nodiscard]] Range window() const {
+    return {std::min(request_->range.start, std::max(sparkline_start_, kFirstDay)), request_->range.end};
+  }
+
+  void add(const Row& row, EntitySums& entity, LevelSums& sums) {
+    if (row.day >= sparkline_start_) note_point(row, entity);
+    if (request_->range.holds(row.day)) {
+      entity.totals.add(row);
+      if (names_users()) keep_lists(row, entity, sums.texts);
+    }
+    ++sums.rows;
+  }
+
   Status read(Tables& tables, Level level) {
     LevelSums& sums = sums_of(level);
     Budget budget(*context_);
-    const Range window{std::min(request_->range.start, std::max(sparkline_start_, kFirstDay)), request_->range.end};
     EntitySums* entity = nullptr;
-    return tables.visit_level(level, request_->breakdown, window, Tables::Lists::kAll, [&](const Row& row) {
+    return tables.visit_level(level, request_->breakdown, window(), Tables::Lists::kAll, [&](const Row& row) {
       // Rows of one entity come together, so that mostly nothing has to be looked up.
       if (entity == nullptr || entity->id != row.entity_id || entity->value != row.breakdown_value)
         entity = &sums.find_or_add(row.entity_id, row.breakdown_value);
-      if (row.day >= sparkline_start_) note_point(row, *entity);
-      if (request_->range.holds(row.day)) {
-        entity->totals.add(row);
-        if (!context_->hide_user_ids && request_->include_mixpanel) keep_lists(row, *entity, sums.texts);
-      }
-      ++sums.rows;
+      add(row, *entity, sums);
       return budget.spend_row();
     });
   }
@@ -238,13 +279,16 @@ class DataAnswer {
     count("clicks", sums.clicks);
     if (mixpanel) {
       write_mixpanel(sums);
-      if (!context_->hide_user_ids) write_users(entity);
+      if (names_users()) write_users(entity);
     }
     write_sparkline(entity);
-    ADM_ASSIGN(const auto children, children_of(level, entity));
-    json_.name("children").open_array();
-    for (const EntitySums* child : children) ADM_TRY(write(child_level(level), *child));
-    json_.close_array().close_object();
+    if (request_->include_children) {
+      ADM_ASSIGN(const auto children, children_of(level, entity));
+      json_.name("children").open_array();
+      for (const EntitySums* child : children) ADM_TRY(write(child_level(level), *child));
+      json_.close_array();
+    }
+    json_.close_object();
     return {};
   }
 

@@ -92,6 +92,15 @@ class Reader {
     return usual;
   }
 
+  /// Absent, or a text that may be an entity's id.
+  std::optional<std::string> id(std::string_view name) {
+    const auto value = text(name);
+    if (!value) return std::nullopt;
+    if (value->empty()) wrong(name, "must not be empty");
+    if (value->size() > kEntityIdMax) wrong(name, "is longer than " + std::to_string(kEntityIdMax) + " bytes");
+    return std::string(*value);
+  }
+
   void wrong(std::string_view name, const std::string& what) { mistakes.push_back(std::string(name) + ": " + what); }
 
   std::vector<std::string> mistakes;
@@ -111,6 +120,14 @@ Parsed<DataRequest> parse_data_request(const Parameters& parameters, const Limit
   parsed.request.breakdown = reader.breakdown();
   parsed.request.group_by = reader.level("group_by").value_or(Level::kAd);
   parsed.request.include_mixpanel = reader.flag("include_mixpanel", true);
+  parsed.request.include_children = reader.flag("include_children", true);
+  parsed.request.include_users = reader.flag("include_users", true);
+  parsed.request.entity_id = reader.id("entity_id");
+  parsed.request.parent_id = reader.id("parent_id");
+  if (parsed.request.parent_id && parsed.request.entity_id)
+    reader.wrong("parent_id", "cannot be together with entity_id");
+  if (parsed.request.parent_id && parsed.request.group_by == Level::kCampaign)
+    reader.wrong("parent_id", "needs group_by adset or ad: campaigns are below nothing");
   parsed.mistakes = std::move(reader.mistakes);
   return parsed;
 }
@@ -169,7 +186,10 @@ Parsed<Mode> parse_mode(const Parameters& parameters) {
 
 std::string canonical(const DataRequest& request) {
   return "data " + range_text(request.range) + ' ' + std::string(name_of(request.breakdown)) + ' ' +
-         std::string(name_of(request.group_by)) + (request.include_mixpanel ? " both" : " meta");
+         std::string(name_of(request.group_by)) + (request.include_mixpanel ? " both" : " meta") +
+         (request.include_children ? "" : " alone") + (request.include_users ? "" : " unnamed") +
+         (request.entity_id ? " is " + *request.entity_id : "") +
+         (request.parent_id ? " below " + *request.parent_id : "");
 }
 
 std::string canonical(const ChartRequest& request) {

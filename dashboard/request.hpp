@@ -21,12 +21,17 @@ struct Range {
   bool operator==(const Range&) const = default;
 };
 
-/// `analytics/data`: every entity of a level, with its children.
+/// `analytics/data`: every entity of a level, or some, with their children.
 struct DataRequest {
   Range range;
   Breakdown breakdown = Breakdown::kNone;
   Level group_by = Level::kAd;
   bool include_mixpanel = true;
+  bool include_children = true;
+  bool include_users = true;
+  // At most one of them.
+  std::optional<std::string> entity_id;  // this entity only
+  std::optional<std::string> parent_id;  // only what is below this entity of the level above
 };
 
 /// `analytics/chart-data`: one entity, day by day.

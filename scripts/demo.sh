@@ -57,8 +57,10 @@ fi
 # A session of their own: Ctrl-C reaches this script alone, which then stops them in order.
 setsid "$daemon" run --config "$config" >"$dir/daemon.log" 2>&1 </dev/null &
 daemon_pid=$!
+address=$(sed -n 's/^listen *= *"\(.*\)".*/\1/p' "$config" | head -n 1)
 cat <<LOOK
 demo: look around while it runs
+  page       http://${address:-127.0.0.1:8787}/
   database   sqlite3 -readonly $dir/mixpanel_data.db
   tables     daily_mixpanel_metrics, daily_mixpanel_metrics_breakdown, id_name_mapping, id_hierarchy_mapping
   status     $daemon status --config $config

@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
-# Installs what the build needs and fetches SQLite. Runs nothing when everything is there. Needs no terminal.
-#   scripts/setup.sh          compiler, libraries, SQLite
-#   scripts/setup.sh --test   also what the Debian package is tried with: clean roots, a booted container, systemd-analyze
+# Installs what the build needs, fetches SQLite and what the live page is bundled with. Runs nothing when everything is there.
+# Needs no terminal.
+#   scripts/setup.sh          compiler, libraries, SQLite, the page's packages
+#   scripts/setup.sh --test   also what the Debian package is tried with (clean roots, a booted container, systemd-analyze), and
+#                             Chromium for the tests of the live page, and promtool for the alert rules; without the last two
+#                             their tests are skipped
 #   scripts/setup.sh --dev    also clang, clang-format, clang-tidy, valgrind
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,9 +18,13 @@ packages=(
   libgtest-dev libgmock-dev libbenchmark-dev
   python3 sqlite3 dpkg-dev
 )
+wishes=()  # what tests can do without
 case "${1-}" in
   "") ;;
-  --test) packages+=(mmdebstrap systemd systemd-container mandoc) ;;
+  --test)
+    packages+=(mmdebstrap systemd systemd-container mandoc)
+    wishes+=(chromium fonts-dejavu-core)
+    ;;
   --dev) packages+=(clang clang-format clang-tidy libclang-rt-14-dev valgrind) ;;
   *) fail "unknown argument '$1'; usage: scripts/setup.sh [--test | --dev]" ;;
 esac
@@ -26,23 +33,49 @@ command -v npm >/dev/null || packages+=(nodejs npm)
 
 # --- Debian packages -------------------------------------------------------------------------------------------------
 
-missing=()
-for package in "${packages[@]}"; do
-  status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
-  [[ $status == "install ok installed" ]] || missing+=("$package")
-done
+missing=() missing_wishes=()
+is_missing() {
+  local status
+  status=$(dpkg-query -W -f '${Status}' "$1" 2>/dev/null || true)
+  [[ $status != "install ok installed" ]]
+}
+for package in "${packages[@]}"; do ! is_missing "$package" || missing+=("$package"); done
+for package in "${wishes[@]}"; do ! is_missing "$package" || missing_wishes+=("$package"); done
 
+as_root=()
+apt_get() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q "$@" </dev/null; }
 if ((${#missing[@]})); then
-  as_root=()
   if ((EUID != 0)); then
     command -v sudo >/dev/null || fail "not root and no sudo; install as root: apt-get install ${missing[*]}"
     as_root=(sudo)
   fi
-  apt_get() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q "$@" </dev/null; }
   echo "setup: installing ${missing[*]}"
   # An unreachable mirror matters only if the install then fails.
   apt_get update || echo "setup: apt-get update failed, trying with the lists that are here" >&2
   apt_get install -y --no-install-recommends "${missing[@]}" || fail "apt-get could not install: ${missing[*]}"
+fi
+
+if ((${#missing_wishes[@]})); then
+  ((EUID == 0)) || ! command -v sudo >/dev/null || as_root=(sudo)
+  echo "setup: installing ${missing_wishes[*]}"
+  ((${#missing[@]})) || apt_get update || echo "setup: apt-get update failed, trying with the lists that are here" >&2
+  apt_get install -y --no-install-recommends "${missing_wishes[@]}" || echo "setup: without ${missing_wishes[*]} some tests are skipped" >&2
+fi
+
+# --- promtool ---------------------------------------------------------------------------------------------------------
+
+# Out of Debian's package, which would bring and start a server that nobody asked for.
+promtool=build/tools/promtool
+if [[ ${1-} == --test && ! -x $promtool ]] && ! command -v promtool >/dev/null; then
+  echo "setup: fetching promtool"
+  folder=$(mktemp -d)
+  if (cd "$folder" && apt-get -q -o APT::Sandbox::User=root download prometheus </dev/null &&
+    dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool); then
+    install -D "$folder/usr/bin/promtool" "$promtool"
+  else
+    echo "setup: no promtool from Debian's package prometheus; the test of the alert rules will be skipped" >&2
+  fi
+  rm -r "$folder"
 fi
 
 # --- SQLite's amalgamation -------------------------------------------------------------------------------------------
@@ -50,17 +83,14 @@ fi
 sqlite=third_party/sqlite
 source_file=$sqlite/node_modules/better-sqlite3/deps/sqlite3/sqlite3.c
 source_sha256=60d2f39a3726cd6b9021da6f4e868608d66fbb6528a9f513dc8ffcc640493422
-stamp=$sqlite/node_modules/.admetricsd-stamp
 source_is_right() { echo "$source_sha256  $source_file" | sha256sum --check --status 2>/dev/null; }
-lock_hash=$(sha256sum "$sqlite/package-lock.json" | cut -d' ' -f1)
 
-if [[ $(cat "$stamp" 2>/dev/null || true) != "$lock_hash" ]] || ! source_is_right; then
-  echo "setup: fetching SQLite ($sqlite)"
-  for attempt in 1 2 3; do
-    if (cd "$sqlite" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null); then break; fi
-    ((attempt < 3)) || fail "npm ci failed in $sqlite; is the npm registry reachable?"
-    sleep $((attempt * 3))
-  done
-  source_is_right || fail "$source_file does not have the expected SHA-256 $source_sha256"
-  echo "$lock_hash" >"$stamp"
-fi
+# Somebody may have emptied the folder and left the stamp.
+source_is_right || rm -f "$sqlite/node_modules/.admetricsd-stamp"
+scripts/npm_ci.sh "$sqlite" || fail "could not fetch SQLite"
+source_is_right || fail "$source_file does not have the expected SHA-256 $source_sha256"
+
+# --- What the live page is bundled with ------------------------------------------------------------------------------
+
+scripts/npm_ci.sh web || fail "could not fetch the page's packages"
+[[ ${1-} != --test ]] || scripts/npm_ci.sh tests/page || echo "setup: without tests/page/node_modules some tests are skipped" >&2

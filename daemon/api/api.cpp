@@ -401,6 +401,7 @@ http::Routes Api::routes() {
     };
   };
   const std::string revalidate = "no-cache";
+  const std::string forever = "public, max-age=31536000, immutable";  // names with a hash of what is in them
 
   routes.add({"/api/dashboard/analytics/data",
               {Method::kGet, Method::kPost},
@@ -462,10 +463,11 @@ http::Routes Api::routes() {
       {"Referrer-Policy", "no-referrer"},
       {"Cross-Origin-Opener-Policy", "same-origin"}};
   for (const web::Page& page : web::pages()) {
-    routes.add({std::string(page.path),
-                {Method::kGet},
-                true,
-                constant(std::string(page.content_type), page.bytes, revalidate, page_fields)});
+    routes.add(
+        {std::string(page.path),
+         {Method::kGet},
+         true,
+         constant(std::string(page.content_type), page.bytes, page.path == "/" ? revalidate : forever, page_fields)});
   }
   return routes;
 }

@@ -93,8 +93,8 @@ bool TornDays::parse(std::string_view whole, std::string_view held) {
     Day begin;
     Day end;
     if (!parse_number(take_part(run, '+'), first) || !parse_number(run, more) || more < 0 || !day_of(first, begin) ||
-        more > kLastDay.value - first || !day_of(first + more, end)) {
-      return false;
+        more > kLastDay.value - first || !day_of(first + more, end) || (!known_.empty() && begin <= known_.back())) {
+      return false;  // ascending, so that no text can name more days than there are
     }
     for (auto value = begin.value; value <= end.value; ++value) known_.push_back(Day{value});
   }

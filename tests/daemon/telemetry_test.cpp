@@ -55,6 +55,77 @@ TEST(TelemetryTest, GaugesFollowTheStatus) {
   EXPECT_THAT(text, HasSubstr("admetricsd_rejected_rows{reason=\"bad_time\",table=\"mixpanel_event\"} 0\n"));
 }
 
+TEST(TelemetryTest, StatesAreOneOfASet) {
+  Telemetry telemetry;
+  DaemonStatus status;
+  status.phase = "waiting";
+  status.last_error = "locked";
+  status.memory_level = MemoryLevel::kHigh;
+  status.backfill.state = backfill::Progress::State::kRunning;
+  status.backfill.items_total = 40;
+  status.backfill.items_done = 10;
+  std::string text = telemetry.text(status);
+  for (const char* line :
+       {"admetricsd_phase{phase=\"waiting\"} 1\n", "admetricsd_phase{phase=\"streaming\"} 0\n",
+        "admetricsd_failing 1\n", "admetricsd_memory_level{level=\"high\"} 1\n",
+        "admetricsd_memory_level{level=\"over\"} 0\n", "admetricsd_backfill_state{state=\"running\"} 1\n",
+        "admetricsd_backfill_state{state=\"failed\"} 0\n", "admetricsd_backfill_items 40\n",
+        "admetricsd_backfill_items_done 10\n"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+  text = telemetry.text({});
+  for (const char* line :
+       {"admetricsd_phase{phase=\"waiting\"} 0\n", "admetricsd_phase{phase=\"starting\"} 1\n", "admetricsd_failing 0\n",
+        "admetricsd_memory_level{level=\"normal\"} 1\n", "admetricsd_backfill_state{state=\"running\"} 0\n"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+}
+
+TEST(TelemetryTest, HeldDaysAndTheHeartbeat) {
+  Telemetry telemetry;
+  DaemonStatus status;
+  status.written_at_seconds = 1'000;
+  status.held_back.days = {{Day{20'000}, 940}, {Day{20'001}, 700}};
+  status.held_back.users = 3;
+  const std::string text = telemetry.text(status);
+  for (const char* line :
+       {"admetricsd_heartbeat_timestamp_seconds 1000\n", "admetricsd_held_days 2\n", "admetricsd_held_seconds 300\n",
+        "admetricsd_held_users 3\n", "admetricsd_held_everyone 0\n"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+  EXPECT_THAT(telemetry.text({}), HasSubstr("admetricsd_held_seconds 0\n"));
+}
+
+TEST(TelemetryTest, ReloadsAreCountedByResult) {
+  Telemetry telemetry;
+  EXPECT_THAT(telemetry.text({}), HasSubstr("admetricsd_config_last_reload_successful 1\n"));
+  DaemonStatus status;
+  status.reload.accepted_total = 2;
+  status.reload.refused_total = 1;
+  status.reload.last_at_seconds = 77;
+  for (int i = 0; i < 2; ++i) {  // asked twice, counted once
+    const std::string text = telemetry.text(status);
+    for (const char* line :
+         {"admetricsd_config_reloads_total{result=\"accepted\"} 2\n",
+          "admetricsd_config_reloads_total{result=\"refused\"} 1\n", "admetricsd_config_last_reload_successful 0\n",
+          "admetricsd_config_last_reload_timestamp_seconds 77\n"}) {
+      EXPECT_THAT(text, HasSubstr(line));
+    }
+  }
+}
+
+TEST(TelemetryTest, FullReadsAreCounted) {
+  Telemetry telemetry;
+  EpochEvent event;
+  event.report.audited = true;
+  telemetry.note_epoch(event);
+  event.report.reconciled = true;
+  telemetry.note_epoch(event);
+  const std::string text = telemetry.text({});
+  EXPECT_THAT(text, HasSubstr("admetricsd_reconciliations_total 1\n"));
+  EXPECT_THAT(text, HasSubstr("admetricsd_audits_total 2\n"));
+}
+
 TEST(TelemetryTest, RequestsAreCountedByRoute) {
   Telemetry telemetry;
   telemetry.note_request("/healthz", "GET", 200, 0.001, 15);

@@ -182,6 +182,27 @@ TEST_F(AnswersTest, ChildrenFollowTheHierarchy) {
   EXPECT_TRUE(ads[1].at("children").as_array().empty());
 }
 
+TEST_F(AnswersTest, PartsAreThePartsOfTheWhole) {
+  tell_a_story();
+  DataRequest request;
+  request.range = range("2025-07-01", "2025-07-03");
+  request.group_by = Level::kCampaign;
+  const value whole = ask(request);
+  request.entity_id = std::string(whole.at("data").at(1).at("entity_id").as_string());
+  EXPECT_EQ(ask(request).at("data").as_array(), (boost::json::array{whole.at("data").at(1)}));
+  request.include_children = false;
+  request.include_users = false;
+  const value alone = ask(request).at("data").at(0);
+  EXPECT_FALSE(alone.as_object().contains("children"));
+  EXPECT_FALSE(alone.as_object().contains("user_details"));
+  EXPECT_EQ(alone.at("sparkline_data"), whole.at("data").at(1).at("sparkline_data"));
+  DataRequest below;
+  below.range = request.range;
+  below.group_by = Level::kAdset;
+  below.parent_id = *request.entity_id;
+  EXPECT_EQ(ask(below).at("data").as_array(), whole.at("data").at(1).at("children").as_array());
+}
+
 TEST_F(AnswersTest, OneReaderSaysTheSameAsTwo) {
   tell_a_story();
   DataRequest request;

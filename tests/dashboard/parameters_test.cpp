@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace admetrics::dashboard {
 namespace {
 
@@ -25,6 +27,10 @@ TEST(ParametersTest, WhatIsLeftOutHasItsDefault) {
   EXPECT_EQ(parsed.request.breakdown, Breakdown::kNone);
   EXPECT_EQ(parsed.request.group_by, Level::kAd);
   EXPECT_TRUE(parsed.request.include_mixpanel);
+  EXPECT_TRUE(parsed.request.include_children);
+  EXPECT_TRUE(parsed.request.include_users);
+  EXPECT_FALSE(parsed.request.entity_id);
+  EXPECT_FALSE(parsed.request.parent_id);
   EXPECT_EQ(parse_overview_request(with({}), kLimits).request.group_by, Level::kCampaign);
   EXPECT_EQ(parse_mode({}).request, Mode::kPrecomputed);
 }
@@ -78,6 +84,20 @@ TEST(ParametersTest, AValueGivenTwiceIsAMistake) {
               ElementsAre("start_date: is given more than once"));
 }
 
+TEST(ParametersTest, PartsOfTheDataAreTaken) {
+  const auto parsed = parse_data_request(
+      with({{"group_by", "adset"}, {"parent_id", "c1"}, {"include_children", "false"}, {"include_users", "0"}}),
+      kLimits);
+  EXPECT_THAT(parsed.mistakes, IsEmpty());
+  EXPECT_EQ(parsed.request.parent_id, "c1");
+  EXPECT_FALSE(parsed.request.include_children);
+  EXPECT_FALSE(parsed.request.include_users);
+  EXPECT_THAT(
+      parse_data_request(with({{"group_by", "campaign"}, {"parent_id", "c1"}, {"entity_id", ""}}), kLimits).mistakes,
+      ElementsAre(HasSubstr("entity_id: must not be empty"), HasSubstr("parent_id: cannot be together"),
+                  HasSubstr("parent_id: needs group_by")));
+}
+
 TEST(ParametersTest, LongValuesAreShownShort) {
   const auto parsed = parse_data_request(with({{"group_by", std::string(10'000, 'x')}}), kLimits);
   ASSERT_EQ(parsed.mistakes.size(), 1U);
@@ -95,6 +115,17 @@ TEST(ParametersTest, NoTwoRequestsShareACanonicalText) {
   DataRequest meta;
   meta.include_mixpanel = false;
   EXPECT_NE(canonical(data), canonical(meta));
+  DataRequest alone;
+  alone.include_children = false;
+  DataRequest unnamed;
+  unnamed.include_users = false;
+  DataRequest of_one;
+  of_one.entity_id = "c";
+  DataRequest below;
+  below.parent_id = "c";
+  std::set<std::string> texts;
+  for (const DataRequest& request : {data, meta, alone, unnamed, of_one, below}) texts.insert(canonical(request));
+  EXPECT_EQ(texts.size(), 6U);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <atomic>
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
@@ -133,12 +134,13 @@ class ServerTest : public testing::Test {
                   respond(Response::json(200, "open"));
                 }});
     routes.add({"/later", {Method::kGet}, false, [this](const Request&, Respond respond) {
+                  ++asked_;
                   threads_.emplace_back([respond = std::move(respond)] {
                     std::this_thread::sleep_for(std::chrono::milliseconds(50));
                     respond(Response::json(200, "later"));
                   });
                 }});
-    routes.add({"/never", {Method::kGet}, false, [](const Request&, const Respond&) {}});
+    routes.add({"/never", {Method::kGet}, false, [this](const Request&, const Respond&) { ++asked_; }});
     routes.add({"/large", {Method::kGet}, false, [this](const Request&, const Respond& respond) {
                   Response response;
                   response.content = make_content(std::string(large_bytes_, 'x'));
@@ -179,6 +181,7 @@ class ServerTest : public testing::Test {
   RealClock clock_;
   ServerOptions options_;
   std::size_t large_bytes_ = 4 << 20;
+  std::atomic<int> asked_{0};  // requests that an answer is made for
   std::vector<std::thread> threads_;
   std::vector<unsigned> statuses_;  // the server's thread; to be read after it has stopped
   std::unique_ptr<Server> server_;
@@ -462,7 +465,7 @@ TEST_F(ServerTest, StoppingLetsAnswersFinish) {
   stream.read_until("\n\n");
   Client waiting(port());
   waiting.send(get("/later"));
-  std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  while (asked_ == 0) std::this_thread::yield();
   server_->stop();
   EXPECT_THAT(waiting.answer(), HasSubstr("later"));
   EXPECT_THAT(idle.read_all(), IsEmpty());
@@ -472,7 +475,7 @@ TEST_F(ServerTest, StoppingDoesNotWaitForEver) {
   start();
   Client waiting(port());
   waiting.send(get("/never"));
-  std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  while (asked_ == 0) std::this_thread::yield();
   const auto before = std::chrono::steady_clock::now();
   server_->stop();
   EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(10));

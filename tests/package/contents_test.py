@@ -34,6 +34,7 @@ class Package(unittest.TestCase):
                 "/usr/lib/systemd/system/admetricsd.service", "/usr/lib/sysusers.d/admetricsd.conf",
                 "/usr/share/man/man1/admetricsd.1.gz", "/usr/share/man/man5/admetricsd.toml.5.gz",
                 "/usr/share/doc/admetricsd/copyright", "/usr/share/doc/admetricsd/install.md",
+                "/usr/share/doc/admetricsd/operations.md",
                 "/usr/share/doc/admetricsd/examples/pipeline.conf"}:
             self.assertEqual(modes.get(path), "-rwxr-xr-x" if path in programs else "-rw-r--r--", path)
 

@@ -85,8 +85,37 @@ class Answers(HttpCase):
                     self.compare_charts(world, reference, start, end, group_by, entity_id)
         got = self.dashboard(world, "analytics/data", start_date=last, end_date=last, include_mixpanel="false")
         self.assertEqual(got, reference.data(last, last, include_mixpanel=False))
+        self.compare_parts(world, reference, days_before(last, 27), last)
         got = self.dashboard(world, "analytics/date-range")
         self.assertEqual(got["data"], {"earliest_date": reference.dates[0], "latest_date": last})
+
+    def compare_parts(self, world, reference, start, end):
+        """What is asked for in part is the same part of the whole."""
+        days = {"start_date": start, "end_date": end}
+
+        def without(entities, *members):
+            return [{key: without(value, *members) if key == "children" else value for key, value in entity.items() if key not in members}
+                    for entity in entities]
+
+        for breakdown in ("all", "country"):
+            whole = reference.data(start, end, breakdown, "campaign")["data"]
+            asked = dict(days, breakdown=breakdown, group_by="campaign")
+            got = self.dashboard(world, "analytics/data", include_children="false", include_users="false", **asked)
+            self.assertEqual(got["data"], without(whole, "children", "user_details"))
+            self.assertEqual(self.dashboard(world, "analytics/data", include_users="false", **asked)["data"], without(whole, "user_details"))
+            for chosen in whole[:3] + whole[-3:]:
+                mine = [entity for entity in whole if entity["entity_id"] == chosen["entity_id"]]
+                got = self.dashboard(world, "analytics/data", entity_id=chosen["entity_id"], **asked)
+                self.assertEqual((got["data"], got["total_records"]), (mine, len(mine)))
+                asked_below = dict(asked, group_by="adset", parent_id=chosen["entity_id"])
+                below = {entity["id"] for entity in self.dashboard(world, "analytics/data", **asked_below)["data"]}
+                self.assertEqual(below, {child["id"] for entity in mine for child in entity["children"]})
+                if chosen["children"]:
+                    adset = chosen["children"][0]
+                    got = self.dashboard(world, "analytics/data", **dict(asked_below, group_by="ad", parent_id=adset["entity_id"]))
+                    same = [entity for entity in got["data"] if entity.get("breakdown_key") == adset.get("breakdown_key")]
+                    self.assertEqual(same, adset["children"])
+        self.assertEqual(self.dashboard(world, "analytics/data", entity_id="nobody", **days)["data"], [])
 
     def compare_charts(self, world, reference, start, end, level, entity_id):
         where = dict(start_date=start, end_date=end, entity_type=level, entity_id=entity_id)
@@ -258,7 +287,8 @@ class Description(HttpCase):
         asked = {
             "/api/dashboard/analytics/data": [dict(days, group_by=level, breakdown=breakdown) for level in ("campaign", "adset", "ad")
                                               for breakdown in ("all", "country")]
-            + [dict(days, include_mixpanel="false"), dict(days, mode="recompute"), {}, dict(days, group_by="x")],
+            + [dict(days, include_mixpanel="false"), dict(days, include_children="false", include_users="false", entity_id=entity_id),
+               dict(days, mode="recompute"), {}, dict(days, group_by="x")],
             "/api/dashboard/analytics/chart-data": [dict(days, entity_type="campaign", entity_id=entity_id),
                                                     dict(days, entity_type="ad", entity_id="x", breakdown="device", breakdown_value="STRIPE"),
                                                     dict(days, entity_type="ad", entity_id="x", mode="recompute"), {}],
@@ -368,6 +398,9 @@ class Boundaries(HttpCase):
                                 "mode": "guess"},
              ["start_date", "end_date", "breakdown", "group_by", "include_mixpanel", "mode"]),
             ("analytics/data", {"start_date": "2025-02-02", "end_date": "2025-02-01"}, ["start_date", "after"]),
+            ("analytics/data", {"start_date": "2025-02-01", "end_date": "2025-02-01", "group_by": "campaign", "parent_id": "c", "entity_id": "c",
+                                "include_children": "some", "include_users": "no"},
+             ["parent_id", "entity_id", "include_children", "include_users"]),
             ("analytics/data", {"start_date": "2020-01-01", "end_date": "2025-02-01"}, ["end_date", "days"]),
             ("analytics/chart-data", {"start_date": world.as_of, "end_date": world.as_of}, ["entity_type", "entity_id"]),
             ("analytics/chart-data", {"start_date": world.as_of, "end_date": world.as_of, "entity_type": "ad", "entity_id": "1", "breakdown_value": "US"},

@@ -78,7 +78,8 @@ TEST(TornDays, IsWrittenAsRuns) {
 }
 
 TEST(TornDays, RefusesWhatItDidNotWrite) {
-  for (const char* known : {"x", "1", "1+", "1+-1", "1+x", "9999999999+0", "0+99999999999", "-999999999+0"}) {
+  for (const char* known :
+       {"x", "1", "1+", "1+-1", "1+x", "9999999999+0", "0+99999999999", "-999999999+0", "5+0,5+0", "5+2,6+0"}) {
     EXPECT_FALSE(TornDays().parse(known, "")) << known;
   }
   for (const char* held : {"x", "1", "1@", "1@x", "9999999999@1"}) EXPECT_FALSE(TornDays().parse("", held)) << held;
