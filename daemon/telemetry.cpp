@@ -47,7 +47,7 @@ struct Follower {
 /// One gauge for each value that a state may have: 1 for the one that it has, 0 for the others.
 class StateSet {
  public:
-  StateSet(Family<Gauge>& family, const char* label, std::vector<std::string_view> states) {
+  StateSet(Family<Gauge>& family, const char* label, const std::vector<std::string_view>& states) {
     for (const std::string_view state : states) {
       gauges_.emplace_back(state, &family.Add({{label, std::string(state)}}));
     }

@@ -17,6 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 RULES = os.path.join(ROOT, "config/admetricsd.rules.yml")
 DASHBOARD = os.path.join(ROOT, "config/grafana-dashboard.json")
+OPERATIONS = os.path.join(ROOT, "docs/operations.md")
 TESTS = os.path.join(HERE, "rules_test.yml")
 OWN_PROMTOOL = os.path.join(ROOT, "build/tools/promtool")  # scripts/setup.sh --test
 PROMTOOL = shutil.which("promtool") or shutil.which(OWN_PROMTOOL)
@@ -37,6 +38,17 @@ class Rules(unittest.TestCase):
 
     def test_can_be_loaded(self):
         self.promtool("check", "rules", RULES)
+
+    def test_the_scrape_job_of_the_operations_page_is_good(self):
+        (block,) = re.findall(r"```yaml\n(.*?)```", read(OPERATIONS), re.DOTALL)
+        installed = "/usr/share/admetricsd/admetricsd.rules.yml"
+        self.assertIn(installed, block)
+        self.assertIn("job_name: admetricsd\n", block)
+        with tempfile.TemporaryDirectory(prefix="admetricsd-rules-") as folder:
+            path = os.path.join(folder, "prometheus.yml")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(block.replace(installed, RULES))
+            self.promtool("check", "config", path)
 
     def test_fire_and_are_silent(self):
         with tempfile.TemporaryDirectory(prefix="admetricsd-rules-") as folder:

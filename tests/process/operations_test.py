@@ -1,9 +1,10 @@
 """docs/operations.md followed as written: every block that is marked `<!-- run -->`, in order, on a sample source; every log line in the
-code, every metric and every link there.
+code, every metric and every link there; and the symptoms that can be brought about here.
 
     python3 operations_test.py --binary build/release/daemon/admetricsd
 """
 
+import contextlib
 import glob
 import os
 import re
@@ -72,6 +73,18 @@ def literals():
             joined = re.sub(r'"\s*\n\s*"', "", read(path))
             found += [text.replace('\\"', '"') for text in re.findall(r'"((?:[^"\\\n]|\\.)*)"', joined)]
     return found
+
+
+def serve(world):
+    world.configure(http={"listen": "127.0.0.1:0"})
+    world.start()
+    world.await_epochs()
+
+
+def scrape(world):
+    port = harness.wait_until(lambda: re.search(r"serving HTTP at [0-9.]+:(\d+)", world.log()), "the port").group(1)
+    with urllib.request.urlopen("http://127.0.0.1:%s/metrics" % port, timeout=30) as answer:
+        return answer.read().decode()
 
 
 class Followed(WorldCase):
@@ -162,15 +175,10 @@ class Truthful(WorldCase):
     def test_every_metric_is_served(self):
         world = self.empty_world()
         world.demo(users=200, days=5)
-        world.configure(http={"listen": "127.0.0.1:0"})
-        world.start()
-        world.await_epochs()
-        port = harness.wait_until(lambda: re.search(r"serving HTTP at [0-9.]+:(\d+)", world.log()), "the port").group(1)
-        for _ in range(2):  # the first answer is counted in the second
-            with urllib.request.urlopen("http://127.0.0.1:%s/metrics" % port, timeout=30) as answer:
-                text = answer.read().decode()
+        serve(world)
+        scrape(world)  # the first answer is counted in the second
+        served = set(re.findall(r"(?m)^# TYPE (\S+)", scrape(world)))
         world.stop()
-        served = set(re.findall(r"(?m)^# TYPE (\S+)", text))
         named = set(re.findall(r"`(admetricsd_[a-z_]+)", read(PAGE)))
         self.assertGreater(len(named), 15)
         self.assertLessEqual(named, served)
@@ -185,6 +193,86 @@ class Truthful(WorldCase):
         runbooks = re.findall(r"operations\.md#(\S+)", read(RULES))
         self.assertGreater(len(runbooks), 10)
         self.assertLessEqual(set(runbooks), anchors(page))
+
+
+class Symptoms(WorldCase):
+    """What the page says of a symptom is what a daemon in trouble logs and serves."""
+
+    def setUp(self):
+        self.streaming = self.empty_world()
+        self.streaming.demo(users=200, days=10)
+        serve(self.streaming)
+
+    def metric(self, name):
+        return float(re.search(r"(?m)^admetricsd_%s (\S+)$" % re.escape(name), scrape(self.streaming)).group(1))
+
+    def await_metric(self, name, value):
+        world = self.streaming
+        world.await_alive(lambda: self.metric(name) == value, "admetricsd_%s %g" % (name, value), 30)
+
+    def await_symptom(self, log, **metrics):
+        self.streaming.await_log(log)
+        for name, value in metrics.items():
+            self.await_metric(name, value)
+
+    def test_a_lock(self):
+        world = self.streaming
+        with contextlib.closing(harness.hold_write_lock(world.product_db)) as lock:
+            lock.execute("UPDATE mixpanel_user SET country = 'XX'")
+            lock.execute("COMMIT")
+            lock.execute("BEGIN IMMEDIATE")
+            self.await_symptom("database is locked; attempt 1, trying again in 50 ms", failing=1)
+            self.await_metric('phase{phase="waiting"}', 1)
+            self.assertGreater(self.metric("lag_seconds"), 0)
+        self.await_metric("failing", 0)
+        world.await_equal()
+
+    def test_a_table_that_is_gone_for_a_while(self):
+        world = self.streaming
+        world.sql(world.product_db, "ALTER TABLE mixpanel_user RENAME TO elsewhere")
+        self.await_symptom("table mixpanel_user is missing; let the pipeline create it; attempt 1, trying again in 50 ms", failing=1)
+        world.sql(world.product_db, "ALTER TABLE elsewhere RENAME TO mixpanel_user")
+        self.await_symptom("was dropped, replaced or altered", failing=0, reconciliations_total=2)
+
+    def test_triggers_that_are_gone(self):
+        self.streaming.sql(self.streaming.product_db, "DROP TRIGGER _admetrics_mixpanel_user_insert")
+        self.await_symptom("capture had to be installed or repaired", reconciliations_total=2)
+
+    def test_a_torn_day(self):
+        world = self.streaming
+        day = world.sql(world.product_db, "SELECT max(date_day) FROM processed_event_days")[0][0]
+        row = world.sql(world.product_db, "SELECT * FROM processed_event_days WHERE date_day = '%s'" % day)[0]
+        world.sql(world.product_db, "DELETE FROM processed_event_days WHERE date_day = '%s'" % day)
+        self.await_symptom("is being reloaded: its row in processed_event_days is gone", held_days=1)
+        values = ", ".join("NULL" if value is None else "'%s'" % value for value in row)
+        world.sql(world.product_db, "INSERT INTO processed_event_days VALUES (%s)" % values)
+        self.await_symptom("is whole again", held_days=0)
+
+    def test_a_reload_that_is_refused(self):
+        world = self.streaming
+        world.configure(log={"level": "loud"})
+        world.reload()
+        self.await_symptom("reload refused: ", config_last_reload_successful=0)
+        self.await_metric('config_reloads_total{result="refused"}', 1)
+        world.configure(log={"level": "info"})
+        world.reload()
+        self.await_symptom("reload: the new configuration is good", config_last_reload_successful=1)
+
+    def test_a_pause(self):
+        self.assertEqual(self.streaming.call("pause").code, 0)
+        self.await_symptom("paused: changes are recorded, no epoch begins")
+        self.await_metric('phase{phase="paused"}', 1)
+        self.assertEqual(self.streaming.call("resume").code, 0)
+        self.await_metric('phase{phase="streaming"}', 1)
+
+    def test_truncated_results(self):
+        world = self.streaming
+        world.sql(world.sink_db, "DELETE FROM daily_mixpanel_metrics")
+        self.assertEqual(world.verify().code, 1)
+        self.assertEqual(world.call("backfill", "--wait").code, 0)
+        self.await_metric('backfill_state{state="done"}', 1)
+        self.assertEqual(self.metric("backfill_items"), self.metric("backfill_items_done"))
+        self.assertEqual(world.verify().code, 0)
 
 
 if __name__ == "__main__":
