@@ -486,7 +486,7 @@ TEST_F(ServerTest, ALateAnswerIsDropped) {
   start();
   Client waiting(port());
   waiting.send(get("/later"));
-  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  while (asked_ == 0) std::this_thread::yield();
   server_->stop();
   server_.reset();
   for (std::thread& thread : threads_) thread.join();
