@@ -42,6 +42,7 @@ void EventFacts::merge(const EventFacts& other) {
   };
   trial_day = std::max(trial_day, other.trial_day);
   purchase_day = std::max(purchase_day, other.purchase_day);
+  newest_day = std::max(newest_day, other.newest_day);
   earliest(converted_at, other.converted_at);
   earliest(purchased_at, other.purchased_at);
   refunded_at = std::max(refunded_at, other.refunded_at);
@@ -129,6 +130,7 @@ void FactFolder::fold_event(const RawEvent& row, EventFacts& facts, std::vector<
   if (!revenue) return reject(RejectReason::kBadMoney, "revenue_usd", row.revenue_usd);
 
   EventFacts one;
+  one.newest_day = day;
   const EventNames& names = reporting_->names;
   const bool purchase = row.name == names.initial_purchase;
   const bool conversion = row.name == names.trial_converted;

@@ -176,7 +176,11 @@ Result<bool> RowTable::put(Key key, const RowValues* values, std::string_view co
 }
 
 Result<bool> RowTable::replace_cell(Key cell, std::span<const BreakdownWrite> rows, std::string_view computed_at,
-                                    SinkReceipt& receipt) {
+                                    SinkReceipt& receipt,
+                                    const std::function<void(std::string_view, std::string_view)>& on_change) {
+  const auto tell = [&](std::string_view type, std::string_view value) {
+    if (on_change) on_change(type, value);
+  };
   // First look at what stands, then write: a statement must not walk over rows that are being changed.
   std::vector<std::int64_t> to_delete;
   std::vector<std::pair<std::int64_t, const RowValues*>> to_update;
@@ -201,10 +205,12 @@ Result<bool> RowTable::replace_cell(Key cell, std::span<const BreakdownWrite> ro
     }
     if (next == rows.size() || name_and_value(rows[next]) != stored || !rows[next].values) {
       to_delete.push_back(metric_id);
+      tell(stored.first, stored.second);
     } else if (equals(select_cell_, 3, *rows[next].values)) {
       ++receipt.unchanged;
     } else {
       to_update.emplace_back(metric_id, &*rows[next].values);
+      tell(stored.first, stored.second);
     }
     if (next < rows.size() && name_and_value(rows[next]) == stored) ++next;
   }));
@@ -217,6 +223,7 @@ Result<bool> RowTable::replace_cell(Key cell, std::span<const BreakdownWrite> ro
   for (const BreakdownWrite* row : to_insert) {
     const std::array<std::string_view, 5> key{cell[0], cell[1], cell[2], name_of(row->breakdown), row->value};
     ADM_TRY(insert(key, *row->values, computed_at, receipt));
+    tell(key[3], key[4]);
   }
   return !to_delete.empty() || !to_update.empty() || !to_insert.empty();
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,8 +26,10 @@ class RowTable {
   Result<bool> put(Key key, const RowValues* values, std::string_view computed_at, SinkReceipt& receipt);
 
   /// The breakdown table only: makes the rows of one cell exactly `rows`, which ascend by (breakdown name, value).
+  /// `on_change(type, value)` hears of each row that changed.
   Result<bool> replace_cell(Key cell, std::span<const BreakdownWrite> rows, std::string_view computed_at,
-                            SinkReceipt& receipt);
+                            SinkReceipt& receipt,
+                            const std::function<void(std::string_view, std::string_view)>& on_change = nullptr);
 
  private:
   struct Column {

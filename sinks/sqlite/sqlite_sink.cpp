@@ -16,6 +16,13 @@ std::optional<Level> level_of(std::string_view name) {
   return std::nullopt;
 }
 
+std::optional<Breakdown> breakdown_of(std::string_view name) {
+  for (const Breakdown breakdown : kBreakdowns) {
+    if (name_of(breakdown) == name) return breakdown;
+  }
+  return std::nullopt;
+}
+
 // Pages kept while an epoch writes: indexes are written out of order, and a page that was thrown out is read again.
 constexpr const char* kUsualCache = "PRAGMA cache_size = -8192";  // 8 MiB
 constexpr std::size_t kLargeEpochCells = 10'000;
@@ -209,6 +216,7 @@ Status SqliteSink::begin(const CommitHeader& header, bool purge_unrecognized) {
   header_ = header;
   committed_at_ = format_timestamp(header.committed_at);
   receipt_ = {};
+  receipt_.rows_known = true;
   keys_noted_ = 0;
   cells_written_ = 0;
   ADM_TRY(database_->begin_immediate());
@@ -264,6 +272,16 @@ Status SqliteSink::note_key(SinkKey::Kind kind, Level level, std::string_view en
   return put.run();
 }
 
+void SqliteSink::note_row(const SinkKey& key, Breakdown breakdown, std::string_view value) {
+  if (!receipt_.rows_known) return;
+  if (receipt_.rows.size() == kReceiptRowsMax) {
+    receipt_.rows_known = false;
+    receipt_.rows = {};
+    return;
+  }
+  receipt_.rows.push_back({key, breakdown, std::string(value)});
+}
+
 Status SqliteSink::write_cells(std::span<const CellWrite> cells) {
   if (cells_written_ < kLargeEpochCells && cells_written_ + cells.size() >= kLargeEpochCells) {
     ADM_TRY(database_->execute("PRAGMA cache_size = -" + std::to_string(options_.large_cache_bytes / 1'024)));
@@ -276,6 +294,7 @@ Status SqliteSink::write_cells(std::span<const CellWrite> cells) {
     auto cell_key = std::make_tuple(std::string(key[0]), std::string(key[1]), cell.day);
     const bool insert_only = tables_empty_ && (!last_cell_ || *last_cell_ < cell_key);
     if (insert_only) last_cell_ = std::move(cell_key);
+    const SinkKey written{SinkKey::Kind::kCell, cell.level, std::string(cell.entity_id), cell.day};
     bool changed = false;
     if (insert_only) {
       if (cell.main) ADM_TRY(main_->insert(key, *cell.main, committed_at_, receipt_));
@@ -283,18 +302,26 @@ Status SqliteSink::write_cells(std::span<const CellWrite> cells) {
     } else {
       ADM_ASSIGN(changed, main_->put(key, cell.main ? &*cell.main : nullptr, committed_at_, receipt_));
     }
+    if (changed) note_row(written, Breakdown::kNone, {});
     if (cell.whole && !insert_only) {
-      ADM_ASSIGN(const bool rows_changed, breakdown_->replace_cell(key, cell.breakdowns, committed_at_, receipt_));
+      ADM_ASSIGN(const bool rows_changed, breakdown_->replace_cell(key, cell.breakdowns, committed_at_, receipt_,
+                                                                   [&](std::string_view type, std::string_view value) {
+                                                                     if (const auto breakdown = breakdown_of(type))
+                                                                       note_row(written, *breakdown, value);
+                                                                   }));
       changed = changed || rows_changed;
     } else {
       for (const BreakdownWrite& row : cell.breakdowns) {
         const std::array<std::string_view, 5> row_key{key[0], key[1], key[2], name_of(row.breakdown), row.value};
         const RowValues* values = row.values ? &*row.values : nullptr;
         if (insert_only) {
-          if (values != nullptr) ADM_TRY(breakdown_->insert(row_key, *values, committed_at_, receipt_));
+          if (values == nullptr) continue;
+          ADM_TRY(breakdown_->insert(row_key, *values, committed_at_, receipt_));
+          note_row(written, row.breakdown, row.value);
         } else {
           ADM_ASSIGN(const bool row_changed, breakdown_->put(row_key, values, committed_at_, receipt_));
           changed = changed || row_changed;
+          if (row_changed) note_row(written, row.breakdown, row.value);
         }
       }
     }
@@ -333,6 +360,7 @@ Status SqliteSink::write_names(std::span<const NameWrite> names) {
     }
     ADM_TRY(write.run());
     ADM_TRY(note_key(SinkKey::Kind::kName, name.level, name.entity_id, kNoDay));
+    note_row({SinkKey::Kind::kName, name.level, std::string(name.entity_id), kNoDay}, Breakdown::kNone, {});
   }
   return {};
 }
@@ -368,6 +396,7 @@ Status SqliteSink::write_hierarchies(std::span<const HierarchyWrite> hierarchies
     }
     ADM_TRY(write.run());
     ADM_TRY(note_key(SinkKey::Kind::kHierarchy, Level::kAd, hierarchy.ad_id, kNoDay));
+    note_row({SinkKey::Kind::kHierarchy, Level::kAd, std::string(hierarchy.ad_id), kNoDay}, Breakdown::kNone, {});
   }
   return {};
 }
@@ -391,7 +420,7 @@ Result<SinkReceipt> SqliteSink::commit() {
     ADM_TRY(database_->execute(kUsualCache));
     database_->release_memory();
   }
-  return receipt_;
+  return std::move(receipt_);
 }
 
 bool SqliteSink::replaced() const { return database_ != nullptr && sqlite::file_identity(options_.path) != file_; }

@@ -43,6 +43,7 @@ class SqliteSink : public Sink {
   Status purge();
   Status check_still_ours();
   Status note_key(SinkKey::Kind kind, Level level, std::string_view entity_id, Day day);
+  void note_row(const SinkKey& key, Breakdown breakdown, std::string_view value);
 
   const std::string name_ = "sqlite";
   const SqliteSinkOptions options_;
