@@ -10,6 +10,7 @@
 #   admetrics::concurrentqueue <concurrentqueue.h>, <blockingconcurrentqueue.h>
 #   admetrics::systemd         service notification: sd_notify
 #   admetrics::sqlite3         third_party/sqlite
+#   PkgConfig::libpq           PostgreSQL's client library, for its sink only
 #   admetrics::libdeflate      gzip of whole answers, several times as fast as zlib
 #   GTest::gtest_main, GTest::gmock, benchmark::benchmark_main
 #
@@ -45,6 +46,8 @@ pkg_check_modules(libdeflate REQUIRED IMPORTED_TARGET libdeflate)
 add_library(admetrics_libdeflate INTERFACE)
 add_library(admetrics::libdeflate ALIAS admetrics_libdeflate)
 target_link_libraries(admetrics_libdeflate INTERFACE PkgConfig::libdeflate)
+
+pkg_check_modules(libpq REQUIRED IMPORTED_TARGET libpq)
 
 # moodycamel's queue is headers without a package file; Debian keeps them in a folder of their own.
 find_path(CONCURRENTQUEUE_INCLUDE_DIR concurrentqueue.h PATH_SUFFIXES concurrentqueue moodycamel REQUIRED)

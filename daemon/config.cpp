@@ -12,6 +12,8 @@
 #include <numeric>
 #include <tuple>
 
+#include "sinks/postgres/settings.hpp"
+
 namespace admetrics {
 namespace {
 
@@ -164,6 +166,48 @@ const std::vector<Key>& known_keys() {
          return take_measure(n, kDurationsMs, "\"1h\"", c.tunables.hold_torn_days_max_ms);
        }},
       {"sink.sqlite.path", [](const toml::node& n, Config& c) { return take_name(n, c.sink_path); }},
+      {"sink.postgres.enabled", [](const toml::node& n, Config& c) { return take_flag(n, c.postgres.enabled); }},
+      {"sink.postgres.conninfo",
+       [](const toml::node& n, Config& c) {
+         std::string problem = take_text(n, c.postgres.conninfo);
+         if (problem.empty()) problem = sink::check_conninfo(c.postgres.conninfo);
+         if (!problem.empty()) c.postgres.conninfo.clear();  // it may hold a secret: nobody repeats it
+         return problem;
+       }},
+      {"sink.postgres.schema",
+       [](const toml::node& n, Config& c) {
+         constexpr std::size_t kNameBytesMax = 63;
+         std::string problem = take_name(n, c.postgres.schema);
+         if (problem.empty() && c.postgres.schema.size() > kNameBytesMax) problem = "must be at most 63 bytes long";
+         return problem;
+       }},
+      {"sink.postgres.user_lists",
+       [](const toml::node& n, Config& c) {
+         std::string choice;
+         std::string problem = take_choice(n, {"text", "jsonb"}, choice);
+         c.postgres.jsonb_lists = choice == "jsonb";
+         return problem;
+       }},
+      {"sink.postgres.connect_timeout",
+       [](const toml::node& n, Config& c) {
+         return take_measure_from(n, kDurationsMs, "\"10s\"", 100, "\"100ms\"", c.postgres.connect_timeout_ms);
+       }},
+      {"sink.postgres.statement_timeout",
+       [](const toml::node& n, Config& c) {
+         return take_measure_from(n, kDurationsMs, "\"5m\"", 1'000, "\"1s\"", c.postgres.statement_timeout_ms);
+       }},
+      {"sink.changefeed.enabled", [](const toml::node& n, Config& c) { return take_flag(n, c.changefeed.enabled); }},
+      {"sink.changefeed.path", [](const toml::node& n, Config& c) { return take_name(n, c.changefeed.path); }},
+      {"sink.changefeed.rotate_size",
+       [](const toml::node& n, Config& c) {
+         return take_measure(n, kSizesBytes, "\"256MiB\"", c.changefeed.rotate_size_bytes);
+       }},
+      {"sink.changefeed.rotate_after",
+       [](const toml::node& n, Config& c) {
+         return take_measure(n, kDurationsMs, "\"24h\"", c.changefeed.rotate_after_ms);
+       }},
+      {"sink.changefeed.keep",
+       [](const toml::node& n, Config& c) { return take_whole(n, 0, 1'000'000, c.changefeed.keep); }},
       {"state.dir", [](const toml::node& n, Config& c) { return take_name(n, c.state_dir); }},
       {"reporting.time_zone",
        [](const toml::node& n, Config& c) {
@@ -396,7 +440,7 @@ std::string Config::control_socket() const { return (std::filesystem::path(state
 bool Config::needs_new_pipeline(const Config& next) const {
   const auto fixed = [](const Config& c) {
     const EventNames& names = c.reporting.names;
-    return std::tuple(c.product_db, c.ads_db, c.capture_triggers, c.sink_path, c.state_dir, c.reporting.zone.name(),
+    return std::tuple(c.product_db, c.ads_db, c.capture_triggers, c.sink_path, c.postgres, c.changefeed, c.state_dir, c.reporting.zone.name(),
                       c.reporting.trial_length_days, names.trial_started, names.initial_purchase, names.trial_converted,
                       names.refund_contains, c.as_of, c.workers);
   };
@@ -463,6 +507,7 @@ ConfigResult read_config(const std::string& file) {
   require(config.ads_db, "source.sqlite.ads_db", "");
   require(config.state_dir, "state.dir", "state/");
   if (!config.product_db.empty()) require(config.sink_path, "sink.sqlite.path", config.product_db.c_str());
+  if (config.changefeed.path != "-") config.changefeed.path = absolute_path(config.changefeed.path, folder);
   if (!config.http.token_file.empty()) config.http.token_file = absolute_path(config.http.token_file, folder);
   finish_http(config.http, lines, result.mistakes);
   if (!config.product_db.empty() && config.product_db == config.ads_db) {

@@ -37,6 +37,29 @@ struct HttpConfig {
   bool operator==(const HttpConfig&) const = default;
 };
 
+/// [sink.postgres]: follows behind [sink.sqlite].
+struct PostgresConfig {
+  bool enabled = false;
+  std::string conninfo;  // without credentials; "": the environment names the server
+  std::string schema = "public";
+  bool jsonb_lists = false;
+  std::int64_t connect_timeout_ms = 10'000;
+  std::int64_t statement_timeout_ms = 300'000;
+
+  bool operator==(const PostgresConfig&) const = default;
+};
+
+/// [sink.changefeed]: follows behind [sink.sqlite].
+struct ChangefeedConfig {
+  bool enabled = false;
+  std::string path = "changes/rows.ndjson";  // "-": standard output
+  std::int64_t rotate_size_bytes = std::int64_t{256} << 20;
+  std::int64_t rotate_after_ms = 0;  // 0: never by age
+  std::int64_t keep = 0;             // closed files; 0: all
+
+  bool operator==(const ChangefeedConfig&) const = default;
+};
+
 /// What a running pipeline takes over without a break.
 struct Tunables {
   std::int64_t scan_interval_ms = 60'000;
@@ -56,6 +79,8 @@ struct Config {
   bool capture_triggers = true;
   // [sink.sqlite]
   std::string sink_path;
+  PostgresConfig postgres;
+  ChangefeedConfig changefeed;
   // [state]
   std::string state_dir;
   // [reporting] and [events]

@@ -62,6 +62,10 @@ void OfflineCli::add_compare(CLI::App& app) {
       "  admetricsd compare --config FILE --with OLD.db --html report.html --json\n");
   add_config(*command, compare_.config);
   command->add_option("--with", compare_.with, "the other database")->required()->type_name("OTHER.db");
+  command->add_option("--sink", compare_.sink, "our rows of which sink")
+      ->check(CLI::IsMember({"sqlite", "postgres", "changefeed"}))
+      ->type_name("NAME")
+      ->capture_default_str();
   add_day(*command, "--since", compare_.since, "compare rows from this day on");
   add_day(*command, "--until", compare_.until, "compare rows up to this day");
   command->add_option("--tolerance", compare_.tolerances, "how far numbers may be apart; COLUMN=X for one column")

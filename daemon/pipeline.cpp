@@ -12,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "daemon/following_sinks.hpp"
 #include "daemon/log.hpp"
 
 namespace admetrics {
@@ -79,7 +80,10 @@ Pipeline::Pipeline(const Config& config, const RunOptions& options, const Clock&
   orders.listen([this] { notify(); });
 }
 
-Pipeline::~Pipeline() { orders_->listen(nullptr); }
+Pipeline::~Pipeline() {
+  orders_->listen(nullptr);
+  followers_.reset();  // they notify us
+}
 
 void Pipeline::set_tunables(const Tunables& tunables) {
   {
@@ -149,6 +153,9 @@ Status Pipeline::open() {
   engine.workers = config_->workers != 0 ? config_->workers : std::max(1U, std::thread::hardware_concurrency());
   engine_ = std::make_unique<Engine>(config_->reporting, engine, *clock_, *source_, *ledger_,
                                      std::vector<Sink*>{sink_.get()});
+  followers_ = std::make_unique<follow::Followers>(
+      following_sinks(*config_), *clock_, [this] { notify(); },
+      [](bool warning, const std::string& line) { log_line(warning ? LogLevel::kWarning : LogLevel::kInfo, line); });
   backfill_ = std::make_unique<backfill::Backfill>(
       config_->state_dir, backfill::Places{config_->product_db, config_->ads_db, ledger_->path(), config_->sink_path},
       *clock_, [this] { notify(); });
@@ -181,6 +188,7 @@ Status Pipeline::run() {
     if (options_.once) {
       // What was recorded while the epoch ran belongs to the next run.
       if (Status trimmed = source_->trim(); !trimmed.ok()) log_warning(trimmed.error().line());
+      ADM_TRY(wait_for_followers());
       break;
     }
     wait_for_work();
@@ -316,7 +324,29 @@ Result<bool> Pipeline::run_epoch(bool first) {
   }
 }
 
+Status Pipeline::wait_for_followers() {
+  std::int64_t until = clock_->steady_micros() + kOnceRetryMicros;
+  const EpochId epoch = engine_->header().epoch;
+  while (!stop_.load() && epoch.value > 0) {
+    if (followers_->serve(*engine_)) until = clock_->steady_micros() + kOnceRetryMicros;
+    const auto behind = followers_->one_behind(epoch);
+    if (!behind) break;
+    write_status("waiting", false);
+    if (clock_->steady_micros() > until) {
+      const auto standings = followers_->standings(epoch);
+      const auto it =
+          std::find_if(standings.begin(), standings.end(), [&](const auto& sink) { return sink.sink == *behind; });
+      return Error{Errc::kBusy, "write sink " + *behind, config_->file,
+                   "it is not up to date, the others are: " +
+                       (it == standings.end() || it->last_error.empty() ? "it does not answer" : it->last_error)};
+    }
+    wait(kPollMs);
+  }
+  return {};
+}
+
 void Pipeline::wait_for_work() {
+  followers_->serve(*engine_);  // even where the source never rests
   // A notification may come a moment before the commit can be seen: look again soon, then ever more rarely.
   constexpr std::array<std::int64_t, 9> kLookAgainMicros{50, 100, 200, 400, 800, 2'000, 5'000, 15'000, 50'000};
   std::size_t looks = 0;
@@ -327,7 +357,7 @@ void Pipeline::wait_for_work() {
     const auto left_ms = [&] { return (since - clock_->steady_micros()) / 1'000 + tunables().scan_interval_ms; };
     while (!stop_.load() && !orders_->waiting() && !orders_->paused() && !backfill_->ready() && left_ms() > 0) {
       write_status("streaming", false);
-      wait(std::min(left_ms(), kPollMs));
+      if (!followers_->serve(*engine_)) wait(std::min(left_ms(), kPollMs));
     }
     return;
   }
@@ -342,6 +372,7 @@ void Pipeline::wait_for_work() {
       return;
     }
     if (backfill_->ready()) return;
+    if (followers_->serve(*engine_)) continue;
     if (!trimmed && clock_->steady_micros() - idle_since > kTrimAfterIdleMicros) {
       trimmed = true;
       if (Status status = source_->trim(); !status.ok()) log_warning(status.error().line());
@@ -394,7 +425,8 @@ void Pipeline::note_epoch(const EpochReport& report) {
     if (const auto counts = ledger_->reject_counts(); counts.ok()) status_.rejects = *counts;
     status_.unmapped = engine_->unmapped();
   }
-  if (options_.once && !options_.quiet) {
+  const bool output_is_a_feed = config_->changefeed.enabled && config_->changefeed.path == "-";
+  if (options_.once && !options_.quiet && !output_is_a_feed) {
     std::printf("epoch %llu: rows inserted %lld, updated %lld, deleted %lld, unchanged %lld; %s\n",
                 static_cast<unsigned long long>(report.epoch.value),
                 static_cast<long long>(report.receipts.empty() ? 0 : report.receipts.front().inserted),
@@ -487,6 +519,21 @@ void Pipeline::write_status(const char* phase, bool now) {
     status_.lag_records = pending.ok() ? *pending : 0;
   }
   status_.lag_seconds = noticed_micros_ == 0 ? 0 : static_cast<double>(micros - noticed_micros_) / 1e6;
+  if (followers_ && engine_) {
+    follow::Standing first;
+    first.sink = sink_->name();
+    first.state = status_.last_error.empty() ? follow::State::kFollowing : follow::State::kWaiting;
+    first.epoch = engine_->header().epoch;
+    first.failures_total = status_.failures_total;
+    first.last_error = status_.last_error;
+    first.commits_total = status_.epochs;
+    first.rows_inserted_total = status_.rows_inserted_total;
+    first.rows_updated_total = status_.rows_updated_total;
+    first.rows_deleted_total = status_.rows_deleted_total;
+    first.rows_unchanged_total = status_.rows_unchanged_total;
+    status_.sinks = followers_->standings(engine_->header().epoch);
+    status_.sinks.insert(status_.sinks.begin(), std::move(first));
+  }
   if (backfill_) status_.backfill = backfill_->progress();
   board_->publish(status_);
   if (Status written = write_status_file(config_->state_dir, *board_->status()); !written.ok())

@@ -14,6 +14,7 @@
 #include "daemon/config.hpp"
 #include "daemon/orders.hpp"
 #include "daemon/status.hpp"
+#include "follow/follower.hpp"
 #include "sinks/sqlite/sqlite_sink.hpp"
 #include "sources/sqlite/sqlite_source.hpp"
 #include "state/ledger_store.hpp"
@@ -69,6 +70,8 @@ class Pipeline {
   /// Waits until `notify`, `stop`, or `milliseconds` passed, or a while: callers look at the clock themselves.
   void wait(std::int64_t milliseconds);
   void wait_for_work();
+  /// With `once`: until every sink that follows stands where the ledger stands.
+  Status wait_for_followers();
   /// Waits while paused; false when asked to stop.
   bool wait_while_paused();
   [[nodiscard]] Tunables tunables() const;
@@ -98,6 +101,7 @@ class Pipeline {
   std::unique_ptr<source::SqliteSource> source_;
   std::unique_ptr<sink::SqliteSink> sink_;
   std::unique_ptr<Engine> engine_;
+  std::unique_ptr<follow::Followers> followers_;
   std::unique_ptr<backfill::Backfill> backfill_;
   backfill::Share share_;  // of the epoch that runs
   DaemonStatus status_;

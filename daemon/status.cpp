@@ -66,6 +66,23 @@ std::string to_json(const DaemonStatus& status) {
   root["rows_unchanged_total"] = status.rows_unchanged_total;
   root["failures_total"] = status.failures_total;
   root["last_error"] = status.last_error.empty() ? boost::json::value() : boost::json::value(status.last_error);
+  boost::json::array sinks;
+  for (const follow::Standing& sink : status.sinks) {
+    sinks.push_back({{"sink", sink.sink},
+                     {"state", name_of(sink.state)},
+                     {"epoch", sink.epoch ? boost::json::value(sink.epoch->value) : boost::json::value()},
+                     {"lag_epochs", sink.lag_epochs},
+                     {"lag_seconds", sink.lag_seconds},
+                     {"behind_why", sink.behind_why},
+                     {"commits_total", sink.commits_total},
+                     {"rows_inserted_total", sink.rows_inserted_total},
+                     {"rows_updated_total", sink.rows_updated_total},
+                     {"rows_deleted_total", sink.rows_deleted_total},
+                     {"rows_unchanged_total", sink.rows_unchanged_total},
+                     {"failures_total", sink.failures_total},
+                     {"last_error", sink.last_error.empty() ? boost::json::value() : boost::json::value(sink.last_error)}});
+  }
+  root["sinks"] = std::move(sinks);
   boost::json::array held_days;
   for (const source::HeldDay& held : status.held_back.days) {
     held_days.push_back({{"day", format_day(held.day)},

@@ -7,6 +7,7 @@
 
 #include "backfill/backfill.hpp"
 #include "core/engine/engine.hpp"
+#include "follow/standing.hpp"
 #include "sources/sqlite/sqlite_source.hpp"
 #include "state/ledger_store.hpp"
 
@@ -48,6 +49,7 @@ struct DaemonStatus {
   std::int64_t rows_unchanged_total = 0;
   std::int64_t failures_total = 0;
   std::string last_error;
+  std::vector<follow::Standing> sinks;  // the one that epochs wait for first
   source::HeldBack held_back;
   backfill::Progress backfill;
   ReloadOutcome reload;

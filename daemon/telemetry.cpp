@@ -35,7 +35,7 @@ double seconds_of(std::int64_t micros) { return static_cast<double>(micros) / 1e
 
 /// A counter of what somebody else counts, from 0 at each of his beginnings.
 struct Follower {
-  Counter* counter;
+  Counter* counter = nullptr;
   std::int64_t seen = 0;
 
   void follow(std::int64_t total) {
@@ -153,6 +153,24 @@ struct Telemetry::Metrics {
   Family<Gauge>& rejects = gauges("admetricsd_rejected_rows", "Source rows that cannot be read, by table and reason.");
   Family<Gauge>& unmapped = gauges("admetricsd_unmapped_values", "Values that no mapping covers, by breakdown.");
 
+  // Sinks.
+  Family<Gauge>& sink_epoch = gauges("admetricsd_sink_epoch", "The epoch that a sink's rows are of, by sink.");
+  Family<Gauge>& sink_lag_epochs = gauges("admetricsd_sink_lag_epochs", "Epochs that a sink lacks, by sink.");
+  Family<Gauge>& sink_lag_seconds =
+      gauges("admetricsd_sink_lag_seconds", "How long a sink has been behind the ledger, by sink.");
+  Family<Gauge>& sink_failing =
+      gauges("admetricsd_sink_failing", "1 while a sink's last attempt is one that failed, by sink.");
+  Family<Counter>& sink_failures = counters("admetricsd_sink_failures_total", "Failed attempts, by sink.");
+  Family<Counter>& sink_commits = counters("admetricsd_sink_commits_total", "Transactions of a sink, by sink.");
+  struct SinkGauges {
+    Gauge* epoch = nullptr;
+    Gauge* lag_epochs = nullptr;
+    Gauge* lag_seconds = nullptr;
+    Gauge* failing = nullptr;
+    Follower failures{};
+    Follower commits{};
+  };
+
   // HTTP.
   Family<Counter>& requests = counters("admetricsd_http_requests_total", "Requests, by route, method and status.");
   Family<Histogram>& request_seconds =
@@ -169,6 +187,7 @@ struct Telemetry::Metrics {
   std::mutex mutex;  // guards what follows and the followers, and that one text is made at a time
   std::map<std::pair<std::string, std::string>, Gauge*> reject_gauges;
   std::map<std::string, Gauge*> unmapped_gauges;
+  std::map<std::string, SinkGauges> sink_gauges;
 
   Metrics() { build.Set(1); }
 
@@ -208,6 +227,34 @@ struct Telemetry::Metrics {
       Gauge*& gauge = reject_gauges[std::pair(table, reason)];
       if (gauge == nullptr) gauge = &rejects.Add({{"table", table}, {"reason", reason}});
       gauge->Set(static_cast<double>(count.rows));
+    }
+    for (auto known = sink_gauges.begin(); known != sink_gauges.end();) {
+      const bool there = std::any_of(status.sinks.begin(), status.sinks.end(),
+                                     [&](const follow::Standing& sink) { return sink.sink == known->first; });
+      if (!there) {  // taken out of the configuration: nobody waits for it
+        for (const auto& [family, gauge] : {std::pair(&sink_epoch, known->second.epoch),
+                                            std::pair(&sink_lag_epochs, known->second.lag_epochs),
+                                            std::pair(&sink_lag_seconds, known->second.lag_seconds),
+                                            std::pair(&sink_failing, known->second.failing)})
+          family->Remove(gauge);
+        sink_failures.Remove(known->second.failures.counter);
+        sink_commits.Remove(known->second.commits.counter);
+      }
+      known = there ? std::next(known) : sink_gauges.erase(known);
+    }
+    for (const follow::Standing& sink : status.sinks) {
+      SinkGauges& gauges = sink_gauges[sink.sink];
+      if (gauges.epoch == nullptr) {
+        const std::map<std::string, std::string> label{{"sink", sink.sink}};
+        gauges = {&sink_epoch.Add(label),   &sink_lag_epochs.Add(label),  &sink_lag_seconds.Add(label),
+                  &sink_failing.Add(label), {&sink_failures.Add(label)}, {&sink_commits.Add(label)}};
+      }
+      gauges.epoch->Set(sink.epoch ? static_cast<double>(sink.epoch->value) : 0);
+      gauges.lag_epochs->Set(static_cast<double>(sink.lag_epochs));
+      gauges.lag_seconds->Set(sink.lag_seconds);
+      gauges.failing->Set(sink.last_error.empty() ? 0 : 1);
+      gauges.failures.follow(sink.failures_total);
+      gauges.commits.follow(sink.commits_total);
     }
     for (const auto& [key, gauge] : unmapped_gauges) gauge->Set(0);
     for (const UnmappedValue& value : status.unmapped) {

@@ -64,6 +64,7 @@ Result<SinkState> SqliteSink::open() {
   ADM_TRY(create_missing());
   ADM_TRY(check_shape(*database_));
   ADM_TRY(prepare());
+  if (options_.on_open) ADM_TRY(options_.on_open(*database_));
   return read_state();
 }
 
@@ -413,6 +414,7 @@ Result<SinkReceipt> SqliteSink::commit() {
   put.bind(5, std::string_view(committed_at_));
   put.bind(6, static_cast<std::int64_t>(keys_known ? 1 : 0));
   ADM_TRY(put.run());
+  if (options_.before_commit) ADM_TRY(options_.before_commit(*database_, header_));
   ADM_TRY(database_->commit());
   known_ledger_ = header_.ledger;
   known_epoch_ = header_.epoch;

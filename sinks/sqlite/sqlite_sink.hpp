@@ -13,8 +13,12 @@ namespace admetrics::sink {
 
 struct SqliteSinkOptions {
   std::string path;
+  std::string name = "sqlite";
   int busy_timeout_ms = 5'000;                               // how long one attempt waits for another's write lock
   std::int64_t large_cache_bytes = std::int64_t{128} << 20;  // of pages, while a large epoch is written
+  // What somebody builds on these tables: called once they stand, and last in each epoch's transaction.
+  std::function<Status(sqlite::Connection&)> on_open = nullptr;
+  std::function<Status(sqlite::Connection&, const CommitHeader&)> before_commit = nullptr;
 };
 
 /// The four tables in an SQLite database that others read, and may write to as well: the write lock is held from
@@ -24,7 +28,7 @@ class SqliteSink : public Sink {
   explicit SqliteSink(SqliteSinkOptions options);
   ~SqliteSink() override;
 
-  [[nodiscard]] const std::string& name() const override { return name_; }
+  [[nodiscard]] const std::string& name() const override { return options_.name; }
   Result<SinkState> open() override;
   [[nodiscard]] bool replaced() const override;
   Status visit_keys(const std::function<void(const SinkKey&)>& visit) override;
@@ -32,6 +36,8 @@ class SqliteSink : public Sink {
   Status write_cells(std::span<const CellWrite> cells) override;
   Status write_names(std::span<const NameWrite> names) override;
   Status write_hierarchies(std::span<const HierarchyWrite> hierarchies) override;
+  /// As `FollowingSink`: for one that is built on this.
+  void amend(const CommitHeader& header) { header_ = header; }
   Result<SinkReceipt> commit() override;
   void rollback() override;
 
@@ -45,7 +51,6 @@ class SqliteSink : public Sink {
   Status note_key(SinkKey::Kind kind, Level level, std::string_view entity_id, Day day);
   void note_row(const SinkKey& key, Breakdown breakdown, std::string_view value);
 
-  const std::string name_ = "sqlite";
   const SqliteSinkOptions options_;
   std::string file_;  // identity when it was opened
   std::unique_ptr<sqlite::Connection> database_;

@@ -56,6 +56,8 @@ TEST_F(ConfigTest, WhatIsLeftOutHasItsDefault) {
   EXPECT_TRUE(config.capture_triggers);
   EXPECT_EQ(config.tunables.scan_interval_ms, 60'000);
   EXPECT_EQ(config.sink_path, in_folder("p.db"));
+  EXPECT_EQ(config.postgres, PostgresConfig());
+  EXPECT_FALSE(config.changefeed.enabled);
   EXPECT_EQ(std::filesystem::path(config.state_dir) / "", in_folder("state/"));
   EXPECT_EQ(config.reporting.zone.name(), "UTC");
   EXPECT_EQ(config.reporting.trial_length_days, 7);
@@ -79,6 +81,19 @@ capture = "scan"
 scan_interval = "5m"
 [sink.sqlite]
 path = "m.db"
+[sink.postgres]
+enabled = true
+conninfo = "service=metrics"
+schema = "ads"
+user_lists = "jsonb"
+connect_timeout = "3s"
+statement_timeout = "1m"
+[sink.changefeed]
+enabled = true
+path = "feed/rows.ndjson"
+rotate_size = "1MiB"
+rotate_after = "24h"
+keep = 7
 [state]
 dir = "s"
 [reporting]
@@ -119,6 +134,8 @@ format = "json"
   EXPECT_FALSE(config.capture_triggers);
   EXPECT_EQ(config.tunables.scan_interval_ms, 300'000);
   EXPECT_EQ(config.sink_path, in_folder("m.db"));
+  EXPECT_EQ(config.postgres, (PostgresConfig{true, "service=metrics", "ads", true, 3'000, 60'000}));
+  EXPECT_EQ(config.changefeed, (ChangefeedConfig{true, in_folder("feed/rows.ndjson"), 1 << 20, 86'400'000, 7}));
   EXPECT_EQ(config.state_dir, in_folder("s"));
   EXPECT_EQ(config.reporting.zone.name(), "America/New_York");
   EXPECT_EQ(config.reporting.trial_length_days, 3);
