@@ -45,6 +45,10 @@ def copy_of_postgres(server, world, path, schema="public"):
             columns = stored_columns(copy, table)
             as_text = ["to_char(%s, 'YYYY-MM-DD HH24:MI:SS.MS')" % c if c.endswith("_at") else c for c in columns]
             rows = server.sql("SELECT %s FROM %s.%s" % (", ".join(as_text), schema, table))
+            for row in rows:
+                for at, column in enumerate(columns):
+                    if column.endswith(("_ids", "_list")):  # jsonb prints blanks
+                        row[at] = json.dumps(json.loads(row[at]), separators=(",", ":"), ensure_ascii=False)
             copy.executemany("INSERT INTO %s (%s) VALUES (%s)" % (table, ", ".join(columns), ", ".join("?" * len(columns))), rows)
 
 
@@ -288,7 +292,7 @@ class Sinks(WorldCase):
     def test_the_change_feed_has_each_line_once_whatever_is_killed(self):
         rng = random.Random("feed")
         world = self.world(seed=36)
-        world.configure(sink_changefeed={"enabled": True, "path": "feed/rows.ndjson", "rotate_size": "32KiB"})
+        world.configure(sink_changefeed={"enabled": True, "path": "feed/rows.ndjson", "rotate_size": "4KiB"})
         world.start()
         for _ in range(12):
             world.pipeline_writes(rng.randint(1, 3))
