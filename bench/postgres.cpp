@@ -39,7 +39,8 @@ void must(const Status& status) {
 RowValues values_of(int cell, int row, int version) {
   RowValues values;
   for (std::size_t i = 0; i < kNumberCount; ++i)
-    values.numbers.at(i) = (cell * 31 + row * 7 + static_cast<int>(i) * 13 + version * 101) % 997;  // so small that each DECIMAL holds it
+    values.numbers.at(i) =
+        (cell * 31 + row * 7 + static_cast<int>(i) * 13 + version * 101) % 997;  // so small that each DECIMAL holds it
   std::string list = "[";
   for (int user = 0; user < 6; ++user) {
     if (user > 0) list += ',';
@@ -69,7 +70,8 @@ struct Cells {
       cell.whole = true;
       cell.main = values_of(i, 0, version);
       for (int row = 0; row < kBreakdownRows; ++row)
-        cell.breakdowns.push_back({Breakdown::kCountry, codes[static_cast<std::size_t>(row)], values_of(i, row + 1, version)});
+        cell.breakdowns.push_back(
+            {Breakdown::kCountry, codes[static_cast<std::size_t>(row)], values_of(i, row + 1, version)});
     }
   }
   Cells(const Cells&) = delete;
@@ -89,7 +91,8 @@ std::string columns_of(bool main, const char* prefix = "") {
 std::string assignments_of(bool main) {
   std::string sql;
   const auto add = [&](std::string_view name) {
-    if (!name.empty()) sql += std::string(sql.empty() ? "" : ", ") + std::string(name) + " = excluded." + std::string(name);
+    if (!name.empty())
+      sql += std::string(sql.empty() ? "" : ", ") + std::string(name) + " = excluded." + std::string(name);
   };
   for (const ListColumn& column : list_columns()) add(main ? column.main_name : column.breakdown_name);
   for (const NumberColumn& column : number_columns()) add(main ? column.main_name : column.breakdown_name);
@@ -104,7 +107,8 @@ void append_values(const RowValues& values, bool main, std::string& line) {
     double scale = 1;
     for (int digit = 0; digit < digits_of(column.kind); ++digit) scale *= 10;
     char number[32];
-    std::snprintf(number, sizeof number, "\t%.*f", digits_of(column.kind), static_cast<double>(values.numbers.at(i)) / scale);
+    std::snprintf(number, sizeof number, "\t%.*f", digits_of(column.kind),
+                  static_cast<double>(values.numbers.at(i)) / scale);
     line += number;
   }
   line += '\n';
@@ -134,13 +138,13 @@ double floor_seconds(Connection& connection, const Lines& lines) {
     const std::string table(main ? kMainTable : kBreakdownTable);
     const std::string keys =
         main ? "entity_type, entity_id, date" : "entity_type, entity_id, date, breakdown_type, breakdown_value";
-    must(connection.execute("CREATE TEMPORARY TABLE bare ON COMMIT DROP AS SELECT " + keys + ", " + columns_of(main) + " FROM " +
-                            table + " LIMIT 0"));
+    must(connection.execute("CREATE TEMPORARY TABLE bare ON COMMIT DROP AS SELECT " + keys + ", " + columns_of(main) +
+                            " FROM " + table + " LIMIT 0"));
     must(connection.begin_copy("COPY bare FROM STDIN"));
     must(connection.put_copy(main ? lines.main : lines.breakdown));
     must(connection.end_copy());
-    must(connection.execute("INSERT INTO " + table + " (" + keys + ", " + columns_of(main) + ") SELECT * FROM bare ON CONFLICT (" +
-                            keys + ") DO UPDATE SET " + assignments_of(main)));
+    must(connection.execute("INSERT INTO " + table + " (" + keys + ", " + columns_of(main) +
+                            ") SELECT * FROM bare ON CONFLICT (" + keys + ") DO UPDATE SET " + assignments_of(main)));
     must(connection.execute("DROP TABLE bare"));
   }
   must(connection.execute("COMMIT"));

@@ -1,5 +1,5 @@
-#include "daemon/following_sinks.hpp"
 #include "daemon/commands.hpp"
+#include "daemon/following_sinks.hpp"
 
 #include <signal.h>
 
@@ -90,7 +90,8 @@ void print_status(const boost::json::object& status, bool alive) {
       }
       if (!sink.at("behind_why").as_string().empty()) text += " (" + text_of(sink.at("behind_why")) + ')';
       if (!sink.at("last_error").is_null()) {
-        text += "; failed " + text_of(sink.at("failures_total")) + " times, the last: " + text_of(sink.at("last_error"));
+        text +=
+            "; failed " + text_of(sink.at("failures_total")) + " times, the last: " + text_of(sink.at("last_error"));
       }
       line("sink " + text_of(sink.at("sink")), text);
     }

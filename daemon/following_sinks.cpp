@@ -108,13 +108,15 @@ Status forget_position(const Config& config, const std::string& name) {
 
 Result<SinkDatabase> SinkDatabase::open(const Config& config, const std::string& name) {
   SinkDatabase database;
-  const bool off = (name == "postgres" && !config.postgres.enabled) || (name == "changefeed" && !config.changefeed.enabled);
+  const bool off =
+      (name == "postgres" && !config.postgres.enabled) || (name == "changefeed" && !config.changefeed.enabled);
   if (off) return Error{Errc::kConfig, "read the sink " + name, config.file, "sink." + name + ".enabled is not true"};
   if (name == "changefeed") {
     database.path_ = changefeed_state(config);
     std::error_code error;
     if (!std::filesystem::exists(database.path_, error))
-      return Error{Errc::kNotFound, "read the sink changefeed", database.path_, "nothing was written yet: run the daemon"};
+      return Error{Errc::kNotFound, "read the sink changefeed", database.path_,
+                   "nothing was written yet: run the daemon"};
   } else if (name == "postgres") {
     std::error_code error;
     const bool has_state = std::filesystem::is_directory(config.state_dir, error);

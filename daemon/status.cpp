@@ -68,19 +68,20 @@ std::string to_json(const DaemonStatus& status) {
   root["last_error"] = status.last_error.empty() ? boost::json::value() : boost::json::value(status.last_error);
   boost::json::array sinks;
   for (const follow::Standing& sink : status.sinks) {
-    sinks.push_back({{"sink", sink.sink},
-                     {"state", name_of(sink.state)},
-                     {"epoch", sink.epoch ? boost::json::value(sink.epoch->value) : boost::json::value()},
-                     {"lag_epochs", sink.lag_epochs},
-                     {"lag_seconds", sink.lag_seconds},
-                     {"behind_why", sink.behind_why},
-                     {"commits_total", sink.commits_total},
-                     {"rows_inserted_total", sink.rows_inserted_total},
-                     {"rows_updated_total", sink.rows_updated_total},
-                     {"rows_deleted_total", sink.rows_deleted_total},
-                     {"rows_unchanged_total", sink.rows_unchanged_total},
-                     {"failures_total", sink.failures_total},
-                     {"last_error", sink.last_error.empty() ? boost::json::value() : boost::json::value(sink.last_error)}});
+    sinks.push_back(
+        {{"sink", sink.sink},
+         {"state", name_of(sink.state)},
+         {"epoch", sink.epoch ? boost::json::value(sink.epoch->value) : boost::json::value()},
+         {"lag_epochs", sink.lag_epochs},
+         {"lag_seconds", sink.lag_seconds},
+         {"behind_why", sink.behind_why},
+         {"commits_total", sink.commits_total},
+         {"rows_inserted_total", sink.rows_inserted_total},
+         {"rows_updated_total", sink.rows_updated_total},
+         {"rows_deleted_total", sink.rows_deleted_total},
+         {"rows_unchanged_total", sink.rows_unchanged_total},
+         {"failures_total", sink.failures_total},
+         {"last_error", sink.last_error.empty() ? boost::json::value() : boost::json::value(sink.last_error)}});
   }
   root["sinks"] = std::move(sinks);
   boost::json::array held_days;
@@ -124,6 +125,12 @@ std::string to_json(const DaemonStatus& status) {
                       {"refused_total", status.reload.refused_total}};
   } else {
     root["reload"] = nullptr;
+  }
+  root["data_quality"] = nullptr;
+  if (status.quality) {
+    boost::json::object quality = boost::json::parse(quality::to_summary_json(status.quality->report)).as_object();
+    quality["at"] = format_timestamp({status.quality->at_seconds, 0});
+    root["data_quality"] = std::move(quality);
   }
   root["users"] = status.users;
   root["memory"] = {{"resident_bytes", status.resident_memory_bytes},

@@ -150,6 +150,10 @@ struct Telemetry::Metrics {
                           }()};
   Gauge& backfill_items = gauges("admetricsd_backfill_items", "Keys and rows that the backfill looks at.").Add({});
   Gauge& backfill_items_done = gauges("admetricsd_backfill_items_done", "Those that it has looked at.").Add({});
+  Family<Gauge>& quality =
+      gauges("admetricsd_data_quality_findings", "What the rows say about the data behind them, by check and level.");
+  Gauge& quality_at =
+      gauges("admetricsd_data_quality_timestamp_seconds", "When that was last looked at; 0: not yet.").Add({});
   Family<Gauge>& rejects = gauges("admetricsd_rejected_rows", "Source rows that cannot be read, by table and reason.");
   Family<Gauge>& unmapped = gauges("admetricsd_unmapped_values", "Values that no mapping covers, by breakdown.");
 
@@ -219,6 +223,15 @@ struct Telemetry::Metrics {
     backfill_state.set(name_of(status.backfill.state));
     backfill_items.Set(static_cast<double>(status.backfill.items_total));
     backfill_items_done.Set(static_cast<double>(status.backfill.items_done));
+    if (status.quality) {
+      quality_at.Set(static_cast<double>(status.quality->at_seconds));
+      for (const quality::Check check : quality::kChecks) {
+        for (const Level level : kLevels) {
+          quality.Add({{"check", std::string(quality::name_of(check))}, {"level", std::string(name_of(level))}})
+              .Set(static_cast<double>(status.quality->report.counts[quality::index_of(check)][index_of(level)]));
+        }
+      }
+    }
     // A reason that is gone is 0, not absent: whoever watches it sees it fall.
     for (const auto& [key, gauge] : reject_gauges) gauge->Set(0);
     for (const auto& count : status.rejects) {
@@ -232,10 +245,9 @@ struct Telemetry::Metrics {
       const bool there = std::any_of(status.sinks.begin(), status.sinks.end(),
                                      [&](const follow::Standing& sink) { return sink.sink == known->first; });
       if (!there) {  // taken out of the configuration: nobody waits for it
-        for (const auto& [family, gauge] : {std::pair(&sink_epoch, known->second.epoch),
-                                            std::pair(&sink_lag_epochs, known->second.lag_epochs),
-                                            std::pair(&sink_lag_seconds, known->second.lag_seconds),
-                                            std::pair(&sink_failing, known->second.failing)})
+        for (const auto& [family, gauge] :
+             {std::pair(&sink_epoch, known->second.epoch), std::pair(&sink_lag_epochs, known->second.lag_epochs),
+              std::pair(&sink_lag_seconds, known->second.lag_seconds), std::pair(&sink_failing, known->second.failing)})
           family->Remove(gauge);
         sink_failures.Remove(known->second.failures.counter);
         sink_commits.Remove(known->second.commits.counter);
@@ -246,7 +258,7 @@ struct Telemetry::Metrics {
       SinkGauges& gauges = sink_gauges[sink.sink];
       if (gauges.epoch == nullptr) {
         const std::map<std::string, std::string> label{{"sink", sink.sink}};
-        gauges = {&sink_epoch.Add(label),   &sink_lag_epochs.Add(label),  &sink_lag_seconds.Add(label),
+        gauges = {&sink_epoch.Add(label),   &sink_lag_epochs.Add(label), &sink_lag_seconds.Add(label),
                   &sink_failing.Add(label), {&sink_failures.Add(label)}, {&sink_commits.Add(label)}};
       }
       gauges.epoch->Set(sink.epoch ? static_cast<double>(sink.epoch->value) : 0);

@@ -184,9 +184,10 @@ Status Follower::take(FollowingSink& sink, Delivery delivery, const SinkState& a
   std::vector<std::uint64_t> given;  // where everything is: what else the sink holds has to go
   std::string why;
   if (everything) {
-    why = ledger_.empty()                     ? "it holds nothing of this ledger"
-          : ledger_ != delivery.header.ledger ? "it holds rows of another ledger"
-                                              : "nobody knows what it lacks since epoch " + std::to_string(epoch_.value);
+    why = ledger_.empty() ? "it holds nothing of this ledger"
+          : ledger_ != delivery.header.ledger
+              ? "it holds rows of another ledger"
+              : "nobody knows what it lacks since epoch " + std::to_string(epoch_.value);
     log_(false, "sink " + options_.sink + ": every row is compared, because " + why);
   }
   note([&](Standing& standing) {
@@ -283,7 +284,8 @@ Result<std::optional<Follower::Delivery>> Follower::ask(const FollowingSink& sin
       if (delivery_ && delivery_->number == number) return std::exchange(delivery_, std::nullopt);
     }
     if (sink.replaced())
-      return Error{Errc::kReplaced, "follow the ledger", options_.sink, "the connection is lost, or something else stands there"};
+      return Error{Errc::kReplaced, "follow the ledger", options_.sink,
+                   "the connection is lost, or something else stands there"};
   }
 }
 
@@ -291,7 +293,8 @@ Result<std::optional<Follower::Delivery>> Follower::ask(const FollowingSink& sin
 
 Followers::Followers(std::vector<FollowerOptions> options, const Clock& clock, const std::function<void()>& wake,
                      const std::function<void(bool, const std::string&)>& log) {
-  for (FollowerOptions& one : options) followers_.push_back(std::make_unique<Follower>(std::move(one), clock, wake, log));
+  for (FollowerOptions& one : options)
+    followers_.push_back(std::make_unique<Follower>(std::move(one), clock, wake, log));
 }
 
 Followers::~Followers() {

@@ -24,12 +24,12 @@ struct RenderedRows {
 /// How far a sink that stands at an older epoch was brought up to date. Keys come in the order in which they changed last, so
 /// one that changes meanwhile comes (again) later: at the end the sink holds what the ledger says at that moment.
 struct CatchUp {
-  bool everything = false;        // nobody knows what it lacks: every key is given, and it shall hold nothing else
-  std::vector<JournalKey> list;   // all keys, in the sinks' order; worked off first
-  std::size_t next = 0;           // in the list
-  JournalCursor cursor;           // in the change journal
-  EpochId listed_since;           // of the journal, when it began
-  std::uint64_t generation = 0;   // of the state in memory
+  bool everything = false;       // nobody knows what it lacks: every key is given, and it shall hold nothing else
+  std::vector<JournalKey> list;  // all keys, in the sinks' order; worked off first
+  std::size_t next = 0;          // in the list
+  JournalCursor cursor;          // in the change journal
+  EpochId listed_since;          // of the journal, when it began
+  std::uint64_t generation = 0;  // of the state in memory
 };
 
 enum class CatchUpStep : std::uint8_t {

@@ -25,10 +25,9 @@ struct ToldTable {
 };
 
 std::vector<ToldTable> told_tables() {
-  std::vector<ToldTable> tables{{std::string(kMainTable), {"entity_type", "entity_id", "date"}, {}},
-                                {std::string(kBreakdownTable),
-                                 {"entity_type", "entity_id", "date", "breakdown_type", "breakdown_value"},
-                                 {}}};
+  std::vector<ToldTable> tables{
+      {std::string(kMainTable), {"entity_type", "entity_id", "date"}, {}},
+      {std::string(kBreakdownTable), {"entity_type", "entity_id", "date", "breakdown_type", "breakdown_value"}, {}}};
   for (const bool main : {true, false}) {
     ToldTable& table = tables[main ? 0 : 1];
     for (const ListColumn& column : list_columns())
@@ -59,8 +58,8 @@ std::string as_json(const Told& column, const std::string& value) {
     case Told::Form::kText: return "json_quote(" + value + ")";
     case Told::Form::kJson: return "coalesce(" + value + ", 'null')";  // our own text, which is JSON already
     case Told::Form::kNumber:
-      return "CASE typeof(" + value + ") WHEN 'real' THEN printf('%!." + std::to_string(column.digits) + "f', " + value +
-             ") ELSE json_quote(" + value + ") END";
+      return "CASE typeof(" + value + ") WHEN 'real' THEN printf('%!." + std::to_string(column.digits) + "f', " +
+             value + ") ELSE json_quote(" + value + ") END";
   }
   return "";
 }
@@ -89,9 +88,9 @@ std::string trigger_sql(const ToldTable& table, const std::string& op) {
     for (const Told& column : table.columns)
       when += (when.empty() ? " WHEN " : " OR ") + ("OLD." + column.name + " IS NOT NEW." + column.name);
   }
-  return "CREATE TEMP TRIGGER _admetrics_feed_" + table.name + "_" + op + " AFTER " + op + " ON main." + table.name + when +
-         " BEGIN INSERT INTO _admetrics_feed_outbox (line) VALUES ('\"table\":\"" + table.name + "\",\"op\":\"" + op +
-         "\",\"key\":{' || " + key + " || '},\"changed\":{' || substr(" + changed + ", 2) || '}'); END;\n";
+  return "CREATE TEMP TRIGGER _admetrics_feed_" + table.name + "_" + op + " AFTER " + op + " ON main." + table.name +
+         when + " BEGIN INSERT INTO _admetrics_feed_outbox (line) VALUES ('\"table\":\"" + table.name + "\",\"op\":\"" +
+         op + "\",\"key\":{' || " + key + " || '},\"changed\":{' || substr(" + changed + ", 2) || '}'); END;\n";
 }
 
 SqliteSinkOptions rows_options(const ChangefeedSinkOptions& feed) {
@@ -109,10 +108,11 @@ ChangefeedSink::ChangefeedSink(ChangefeedSinkOptions options)
         SqliteSinkOptions rows = rows_options(options);
         rows.on_open = [this](sqlite::Connection& database) { return prepare(database); };
         rows.before_commit = [](sqlite::Connection& database, const CommitHeader& header) -> Status {
-          ADM_ASSIGN(sqlite::Statement put,
-                     database.prepare("INSERT INTO _admetrics_feed_epochs SELECT max(id), ?1, ?2, ?3 FROM "
-                                      "_admetrics_feed_outbox HAVING max(id) IS NOT NULL ON CONFLICT DO UPDATE SET epoch "
-                                      "= ?1, time = ?2, seconds = ?3"));
+          ADM_ASSIGN(
+              sqlite::Statement put,
+              database.prepare("INSERT INTO _admetrics_feed_epochs SELECT max(id), ?1, ?2, ?3 FROM "
+                               "_admetrics_feed_outbox HAVING max(id) IS NOT NULL ON CONFLICT DO UPDATE SET epoch "
+                               "= ?1, time = ?2, seconds = ?3"));
           const std::string time = format_timestamp(header.committed_at);
           put.bind(1, static_cast<std::int64_t>(header.epoch.value));
           put.bind(2, std::string_view(time));
@@ -135,13 +135,16 @@ Status ChangefeedSink::prepare(sqlite::Connection& database) {
   if (present != kTables) {
     ADM_TRY(database.begin_immediate());
     sqlite::Transaction transaction(database);
-    ADM_TRY(database.execute(
-        "CREATE TABLE IF NOT EXISTS _admetrics_feed_outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, line TEXT NOT NULL);\n"
-        "CREATE TABLE IF NOT EXISTS _admetrics_feed_epochs (last_id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, time TEXT "
-        "NOT NULL, seconds INTEGER NOT NULL);\n"
-        "CREATE TABLE IF NOT EXISTS _admetrics_feed_place (id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER NOT NULL, "
-        "offset INTEGER NOT NULL, opened_at INTEGER NOT NULL);\n"
-        "INSERT INTO _admetrics_feed_place VALUES (1, 0, 0, 0) ON CONFLICT DO NOTHING"));
+    ADM_TRY(
+        database.execute("CREATE TABLE IF NOT EXISTS _admetrics_feed_outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, "
+                         "line TEXT NOT NULL);\n"
+                         "CREATE TABLE IF NOT EXISTS _admetrics_feed_epochs (last_id INTEGER PRIMARY KEY, epoch "
+                         "INTEGER NOT NULL, time TEXT "
+                         "NOT NULL, seconds INTEGER NOT NULL);\n"
+                         "CREATE TABLE IF NOT EXISTS _admetrics_feed_place (id INTEGER PRIMARY KEY CHECK (id = 1), "
+                         "number INTEGER NOT NULL, "
+                         "offset INTEGER NOT NULL, opened_at INTEGER NOT NULL);\n"
+                         "INSERT INTO _admetrics_feed_place VALUES (1, 0, 0, 0) ON CONFLICT DO NOTHING"));
     ADM_TRY(transaction.commit());
   }
   std::string sql;
@@ -167,7 +170,8 @@ Result<SinkReceipt> ChangefeedSink::commit() {
 Status ChangefeedSink::deliver() {
   FeedPlace place;
   {
-    ADM_ASSIGN(sqlite::Statement get, database_->prepare("SELECT number, offset, opened_at FROM _admetrics_feed_place"));
+    ADM_ASSIGN(sqlite::Statement get,
+               database_->prepare("SELECT number, offset, opened_at FROM _admetrics_feed_place"));
     ADM_ASSIGN(const bool row, get.step());
     if (row) place = {get.integer(0), get.integer(1), get.integer(2)};
   }
@@ -176,10 +180,11 @@ Status ChangefeedSink::deliver() {
     std::int64_t last = 0;
     std::int64_t now_seconds = 0;
     {
-      ADM_ASSIGN(sqlite::Statement select,
-                 database_->prepare("SELECT o.id, o.line, e.epoch, e.time, e.seconds FROM _admetrics_feed_outbox o JOIN "
-                                    "_admetrics_feed_epochs e ON e.last_id = (SELECT min(last_id) FROM "
-                                    "_admetrics_feed_epochs WHERE last_id >= o.id) ORDER BY o.id"));
+      ADM_ASSIGN(
+          sqlite::Statement select,
+          database_->prepare("SELECT o.id, o.line, e.epoch, e.time, e.seconds FROM _admetrics_feed_outbox o JOIN "
+                             "_admetrics_feed_epochs e ON e.last_id = (SELECT min(last_id) FROM "
+                             "_admetrics_feed_epochs WHERE last_id >= o.id) ORDER BY o.id"));
       while (lines.size() < kDeliveryBytes) {
         ADM_ASSIGN(const bool row, select.step());
         if (!row) break;

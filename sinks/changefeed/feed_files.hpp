@@ -11,7 +11,7 @@
 namespace admetrics::sink {
 
 struct FeedFileOptions {
-  std::string path;                                 // "rows.ndjson" makes rows-00000001.ndjson, …; "-": standard output
+  std::string path;  // "rows.ndjson" makes rows-00000001.ndjson, …; "-": standard output
   std::int64_t size_max = std::int64_t{256} << 20;  // a file is closed once it is as large; 0: never
   std::int64_t age_max_seconds = 0;                 // … or as old; 0: never
   std::int64_t keep = 0;                            // so many closed files stay; 0: all

@@ -30,7 +30,8 @@ std::string one_line(const char* message) {
   constexpr std::size_t kLengthMax = 500;
   std::string text = message == nullptr ? "" : message;
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
-  std::replace_if(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
   if (text.size() > kLengthMax) text = text.substr(0, kLengthMax) + "…";
   return text;
 }
@@ -78,8 +79,13 @@ Connection::~Connection() {
 
 Result<std::unique_ptr<Connection>> Connection::open(const PostgresSinkOptions& options) {
   // What stands before `dbname` is a default, what stands after it decides.
-  const char* const names[] = {"fallback_application_name", "keepalives_idle", "keepalives_interval", "keepalives_count",
-                               "dbname",                    "client_encoding", nullptr};
+  const char* const names[] = {"fallback_application_name",
+                               "keepalives_idle",
+                               "keepalives_interval",
+                               "keepalives_count",
+                               "dbname",
+                               "client_encoding",
+                               nullptr};
   const char* const values[] = {"admetricsd", "10", "5", "3", options.conninfo.c_str(), "UTF8", nullptr};
   constexpr int kExpandDbname = 1;
   std::unique_ptr<Connection> made(new Connection(PQconnectStartParams(names, values, kExpandDbname), options));
@@ -110,10 +116,11 @@ Result<std::unique_ptr<Connection>> Connection::open(const PostgresSinkOptions& 
       made->connection_, [](void*, const char*) {}, nullptr);
   // A statement whose client is gone, or who forgot it, must not hold its locks.
   const std::string timeout = std::to_string(options.statement_timeout_ms);
-  ADM_TRY(made->execute("SET client_min_messages = warning; SET standard_conforming_strings = on; SET datestyle = 'ISO'; "
-                        "SET timezone = 'UTC'; SET extra_float_digits = 1; SET jit = off; SET statement_timeout = " +
-                        timeout + "; SET idle_in_transaction_session_timeout = " + timeout +
-                        "; SET lock_timeout = " + std::to_string(options.lock_timeout_ms)));
+  ADM_TRY(
+      made->execute("SET client_min_messages = warning; SET standard_conforming_strings = on; SET datestyle = 'ISO'; "
+                    "SET timezone = 'UTC'; SET extra_float_digits = 1; SET jit = off; SET statement_timeout = " +
+                    timeout + "; SET idle_in_transaction_session_timeout = " + timeout +
+                    "; SET lock_timeout = " + std::to_string(options.lock_timeout_ms)));
   return made;
 }
 
@@ -221,9 +228,7 @@ Status Connection::drain(Answer* answer) {
       case PGRES_NONFATAL_ERROR:
       case PGRES_SINGLE_TUPLE:
       case PGRES_PIPELINE_SYNC:
-      case PGRES_PIPELINE_ABORTED:
-        PQclear(result);
-        return lost("an answer that nobody asked for");
+      case PGRES_PIPELINE_ABORTED: PQclear(result); return lost("an answer that nobody asked for");
     }
     PQclear(result);
     if (PQstatus(connection_) == CONNECTION_BAD) {

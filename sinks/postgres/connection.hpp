@@ -53,7 +53,8 @@ class Connection {
   Status put_copy(std::string_view lines);
   Status end_copy();
   /// `COPY … TO STDOUT`, line by line, values unescaped; NULL is none. Views last until the next line.
-  Status copy_out(const std::string& sql, const std::function<Status(std::span<const std::optional<std::string>>)>& row);
+  Status copy_out(const std::string& sql,
+                  const std::function<Status(std::span<const std::optional<std::string>>)>& row);
 
   /// False once the server is gone, as far as it has told.
   [[nodiscard]] bool alive() const;

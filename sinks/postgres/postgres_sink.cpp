@@ -15,8 +15,8 @@ using postgres::append_copy_value;
 using postgres::literal;
 
 constexpr std::size_t kStageBytesMax = std::size_t{4} << 20;  // lines that wait here before they are sent
-constexpr std::size_t kAnalyzeRows = 5'000;                   // staged rows from which on the planner shall know of them
-constexpr int kDigitsMax = 19;            // of any 64-bit number
+constexpr std::size_t kAnalyzeRows = 5'000;  // staged rows from which on the planner shall know of them
+constexpr int kDigitsMax = 19;               // of any 64-bit number
 constexpr std::array<std::uint64_t, 20> kPowersOfTen = [] {
   std::array<std::uint64_t, 20> powers{1};
   for (std::size_t i = 1; i < powers.size(); ++i) powers.at(i) = powers.at(i - 1) * 10;
@@ -114,8 +114,7 @@ Result<SinkState> PostgresSink::open() {
       return Error{code, "open the sink", connection_->where(), why};
     };
     constexpr std::int64_t kVersionMin = 150'000;
-    if (server.integer(0, 2) < kVersionMin)
-      return refuse(Errc::kUnsupported, "the server is older than PostgreSQL 15");
+    if (server.integer(0, 2) < kVersionMin) return refuse(Errc::kUnsupported, "the server is older than PostgreSQL 15");
     if (server.text(0, 0) != "UTF8")
       return refuse(Errc::kUnsupported, "its encoding is " + server.text(0, 0) + "; only UTF8 is supported");
     if (server.text(0, 1) == "t")
@@ -152,9 +151,10 @@ Status PostgresSink::create_stages() {
   return connection_->execute(
       create(main_.table, cell + types(true)) + create(breakdown_.table, row + types(false)) +
       create(cells_.table, cell + ", main_gone boolean, whole boolean") + create(gone_.table, row) +
-      create("_admetrics_stage_names",
-             R"(entity_type text COLLATE "C", entity_id text COLLATE "C", canonical_name text, frequency_count bigint, )"
-             "last_seen_date date, gone boolean") +
+      create(
+          "_admetrics_stage_names",
+          R"(entity_type text COLLATE "C", entity_id text COLLATE "C", canonical_name text, frequency_count bigint, )"
+          "last_seen_date date, gone boolean") +
       create("_admetrics_stage_hierarchies",
              R"(ad_id text COLLATE "C", adset_id text COLLATE "C", campaign_id text COLLATE "C", )"
              "relationship_confidence numeric, first_seen_date date, last_seen_date date, gone boolean") +
@@ -170,7 +170,8 @@ Result<SinkState> PostgresSink::read_state() {
   state.empty = rows.text(0, 0) != "t";
   known_ledger_.clear();
   known_epoch_ = {};
-  ADM_ASSIGN(const postgres::Answer position, connection_->query("SELECT ledger, epoch, keys_known FROM _admetrics_sink"));
+  ADM_ASSIGN(const postgres::Answer position,
+             connection_->query("SELECT ledger, epoch, keys_known FROM _admetrics_sink"));
   if (position.empty()) return state;
   state.fresh = false;
   state.ledger = position.text(0, 0);
@@ -212,13 +213,14 @@ Status PostgresSink::visit_keys(const std::function<void(const SinkKey&)>& visit
                                     return {};
                                   }));
   }
-  ADM_TRY(connection_->copy_out("COPY (SELECT " + std::string(kLevelOf) +
-                                    ", entity_id FROM id_name_mapping WHERE entity_type IN ('campaign', 'adset', 'ad')) "
-                                    "TO STDOUT",
-                                [&](auto row) -> Status {
-                                  take(SinkKey::Kind::kName, std::stoi(*row[0]), *row[1], kNoDay.value);
-                                  return {};
-                                }));
+  ADM_TRY(
+      connection_->copy_out("COPY (SELECT " + std::string(kLevelOf) +
+                                ", entity_id FROM id_name_mapping WHERE entity_type IN ('campaign', 'adset', 'ad')) "
+                                "TO STDOUT",
+                            [&](auto row) -> Status {
+                              take(SinkKey::Kind::kName, std::stoi(*row[0]), *row[1], kNoDay.value);
+                              return {};
+                            }));
   ADM_TRY(connection_->copy_out("COPY (SELECT ad_id FROM id_hierarchy_mapping) TO STDOUT", [&](auto row) -> Status {
     take(SinkKey::Kind::kHierarchy, static_cast<int>(Level::kAd), *row[0], kNoDay.value);
     return {};
@@ -263,10 +265,9 @@ Status PostgresSink::begin_transaction(bool purge_unrecognized) {
   ADM_ASSIGN(const postgres::Answer position,
              connection_->query("SELECT ledger, epoch, keys_known, (SELECT count(*) FROM _admetrics_sink_keys) FROM "
                                 "_admetrics_sink"));
-  const bool same =
-      position.empty() ? known_ledger_.empty()
-                       : position.text(0, 0) == known_ledger_ &&
-                             position.integer(0, 1) == static_cast<std::int64_t>(known_epoch_.value);
+  const bool same = position.empty() ? known_ledger_.empty()
+                                     : position.text(0, 0) == known_ledger_ &&
+                                           position.integer(0, 1) == static_cast<std::int64_t>(known_epoch_.value);
   if (!same) {
     return Error{Errc::kReplaced, "write the epoch", connection_->where(),
                  "its position is not the one that was written last, as after a restored backup"};
@@ -292,11 +293,12 @@ Status PostgresSink::begin_transaction(bool purge_unrecognized) {
 }
 
 Status PostgresSink::purge() {
-  for (const std::string& from : {std::string(kMainTable) + " WHERE NOT (" + kOursOnly + ")",
-                                  std::string(kBreakdownTable) + " WHERE NOT (" + kOursOnly + ")",
-                                  std::string("id_name_mapping WHERE entity_type NOT IN ('campaign', 'adset', 'ad')")}) {
-    ADM_ASSIGN(const postgres::Answer deleted, connection_->query("WITH gone AS (DELETE FROM " + from +
-                                                                  " RETURNING 1) SELECT count(*) FROM gone"));
+  for (const std::string& from :
+       {std::string(kMainTable) + " WHERE NOT (" + kOursOnly + ")",
+        std::string(kBreakdownTable) + " WHERE NOT (" + kOursOnly + ")",
+        std::string("id_name_mapping WHERE entity_type NOT IN ('campaign', 'adset', 'ad')")}) {
+    ADM_ASSIGN(const postgres::Answer deleted,
+               connection_->query("WITH gone AS (DELETE FROM " + from + " RETURNING 1) SELECT count(*) FROM gone"));
     receipt_.deleted += deleted.integer(0, 0);
   }
   return {};
@@ -311,7 +313,8 @@ Result<std::string> PostgresSink::stored_id(std::string_view id) {
   ADM_ASSIGN(const postgres::Answer made,
              connection_->query("INSERT INTO _admetrics_sink_long_ids SELECT left($1, 100) || " +
                                     literal(postgres::kShortMark) +
-                                    " || encode(sha256(convert_to($1, 'UTF8')), 'hex'), $1 ON CONFLICT (short_id) DO UPDATE SET long_id = excluded.long_id "
+                                    " || encode(sha256(convert_to($1, 'UTF8')), 'hex'), $1 ON CONFLICT (short_id) DO "
+                                    "UPDATE SET long_id = excluded.long_id "
                                     "RETURNING short_id",
                                 parameters));
   return long_ids_.emplace(std::move(stored), made.text(0, 0)).first->second;
@@ -395,7 +398,9 @@ Status PostgresSink::write_cells(std::span<const CellWrite> cells) {
   return {};
 }
 
-Status PostgresSink::send_if_large(Stage& stage) { return stage.lines.size() < kStageBytesMax ? Status() : send(stage); }
+Status PostgresSink::send_if_large(Stage& stage) {
+  return stage.lines.size() < kStageBytesMax ? Status() : send(stage);
+}
 
 Status PostgresSink::send(Stage& stage) {
   if (stage.lines.empty()) return {};
@@ -430,11 +435,12 @@ Status PostgresSink::merge_cells() {
 
 /// Runs a statement that ends in `merged` (kind, level, entity_id, day, op), and takes its rows into the receipt.
 Status PostgresSink::count(const std::string& sql) {
-  ADM_ASSIGN(const postgres::Answer counts,
-             connection_->query(sql + ", noted AS (INSERT INTO _admetrics_changed SELECT DISTINCT kind, level, entity_id, "
-                                      "day FROM merged LIMIT " +
-                                std::to_string(kSinkKeysListedMax + 1) +
-                                ") SELECT op, count(*) FROM merged GROUP BY op"));
+  ADM_ASSIGN(
+      const postgres::Answer counts,
+      connection_->query(sql +
+                         ", noted AS (INSERT INTO _admetrics_changed SELECT DISTINCT kind, level, entity_id, "
+                         "day FROM merged LIMIT " +
+                         std::to_string(kSinkKeysListedMax + 1) + ") SELECT op, count(*) FROM merged GROUP BY op"));
   for (std::size_t i = 0; i < counts.rows.size(); ++i) {
     const std::string op = counts.text(i, 0);
     (op == "i" ? receipt_.inserted : op == "u" ? receipt_.updated : receipt_.deleted) += counts.integer(i, 1);
@@ -443,25 +449,25 @@ Status PostgresSink::count(const std::string& sql) {
 }
 
 Status PostgresSink::delete_rows() {
-  const std::string returning =
-      " RETURNING 1 AS kind, " +
-      [] {
-        std::string level = kLevelOf;
-        level.replace(level.find("entity_type"), 11, "t.entity_type");
-        return level;
-      }() +
-      " AS level, t.entity_id, (t.date - DATE '1970-01-01') AS day, 'd' AS op)";
+  const std::string returning = " RETURNING 1 AS kind, " + [] {
+    std::string level = kLevelOf;
+    level.replace(level.find("entity_type"), 11, "t.entity_type");
+    return level;
+  }() + " AS level, t.entity_id, (t.date - DATE '1970-01-01') AS day, 'd' AS op)";
   if (cells_.rows > 0) {
-    ADM_TRY(count("WITH merged AS (DELETE FROM daily_mixpanel_metrics t USING _admetrics_stage_cells s WHERE s.main_gone AND " +
-                  keys_equal(true, "t", "s") + returning));
-    ADM_TRY(count("WITH merged AS (DELETE FROM daily_mixpanel_metrics_breakdown t USING _admetrics_stage_cells s WHERE "
-                  "s.whole AND " +
-                  keys_equal(true, "t", "s") + " AND NOT EXISTS (SELECT 1 FROM _admetrics_stage_breakdown k WHERE " +
-                  keys_equal(false, "k", "t") + ")" + returning));
+    ADM_TRY(count(
+        "WITH merged AS (DELETE FROM daily_mixpanel_metrics t USING _admetrics_stage_cells s WHERE s.main_gone AND " +
+        keys_equal(true, "t", "s") + returning));
+    ADM_TRY(
+        count("WITH merged AS (DELETE FROM daily_mixpanel_metrics_breakdown t USING _admetrics_stage_cells s WHERE "
+              "s.whole AND " +
+              keys_equal(true, "t", "s") + " AND NOT EXISTS (SELECT 1 FROM _admetrics_stage_breakdown k WHERE " +
+              keys_equal(false, "k", "t") + ")" + returning));
   }
   if (gone_.rows > 0) {
-    ADM_TRY(count("WITH merged AS (DELETE FROM daily_mixpanel_metrics_breakdown t USING _admetrics_stage_gone s WHERE " +
-                  keys_equal(false, "t", "s") + returning));
+    ADM_TRY(
+        count("WITH merged AS (DELETE FROM daily_mixpanel_metrics_breakdown t USING _admetrics_stage_gone s WHERE " +
+              keys_equal(false, "t", "s") + returning));
   }
   return {};
 }
@@ -509,9 +515,9 @@ Status PostgresSink::merge_rows(bool main) {
              ") IS DISTINCT FROM (" + names_of(main, "s.") + ")";
   }
   const std::string at = literal(committed_at_) + "::timestamp";
-  return count("WITH merged AS (INSERT INTO " + table + " AS t (" + keys + ", " + names + ", computed_at) SELECT " + keys +
-               ", " + names + ", " + at + " FROM (" + staged + ") AS staged ON CONFLICT (" + keys + ") DO UPDATE SET " +
-               assignments + "computed_at = excluded.computed_at WHERE (" + names_of(main, "t.") +
+  return count("WITH merged AS (INSERT INTO " + table + " AS t (" + keys + ", " + names + ", computed_at) SELECT " +
+               keys + ", " + names + ", " + at + " FROM (" + staged + ") AS staged ON CONFLICT (" + keys +
+               ") DO UPDATE SET " + assignments + "computed_at = excluded.computed_at WHERE (" + names_of(main, "t.") +
                ") IS DISTINCT FROM (" + names_of(main, "excluded.") + ") RETURNING 1 AS kind, " + kLevelOf +
                " AS level, entity_id, " + kDayNumber + " AS day, CASE WHEN xmax = 0 THEN 'i' ELSE 'u' END AS op)");
 }
@@ -521,10 +527,8 @@ Status PostgresSink::write_names(std::span<const NameWrite> names) {
   if (names.empty()) return {};
   std::map<std::pair<Level, std::string_view>, const NameWrite*> last;
   for (const NameWrite& name : names) last[{name.level, name.entity_id}] = &name;
-  Stage stage{"_admetrics_stage_names",
-              "entity_type, entity_id, canonical_name, frequency_count, last_seen_date, gone",
-              "",
-              0};
+  Stage stage{"_admetrics_stage_names", "entity_type, entity_id, canonical_name, frequency_count, last_seen_date, gone",
+              "", 0};
   for (const auto& [key, name] : last) {
     ADM_ASSIGN(const std::string id, stored_id(name->entity_id));
     stage.lines += name_of(name->level);
@@ -543,24 +547,27 @@ Status PostgresSink::write_names(std::span<const NameWrite> names) {
     ADM_TRY(send_if_large(stage));
   }
   ADM_TRY(send(stage));
-  const std::string returning = " RETURNING 2 AS kind, CASE t.entity_type WHEN 'campaign' THEN 0 WHEN 'adset' THEN 1 ELSE 2 "
-                                "END AS level, t.entity_id, " +
-                                std::to_string(kNoDay.value) + " AS day, ";
-  ADM_TRY(count("WITH merged AS (DELETE FROM id_name_mapping t USING _admetrics_stage_names s WHERE s.gone AND "
-                "t.entity_type = s.entity_type AND t.entity_id = s.entity_id" +
-                returning + "'d' AS op)"));
+  const std::string returning =
+      " RETURNING 2 AS kind, CASE t.entity_type WHEN 'campaign' THEN 0 WHEN 'adset' THEN 1 ELSE 2 "
+      "END AS level, t.entity_id, " +
+      std::to_string(kNoDay.value) + " AS day, ";
+  ADM_TRY(
+      count("WITH merged AS (DELETE FROM id_name_mapping t USING _admetrics_stage_names s WHERE s.gone AND "
+            "t.entity_type = s.entity_type AND t.entity_id = s.entity_id" +
+            returning + "'d' AS op)"));
   const std::string at = literal(committed_at_) + "::timestamp";
-  ADM_TRY(count("WITH merged AS (INSERT INTO id_name_mapping AS t (entity_type, entity_id, canonical_name, frequency_count, "
-                "last_seen_date, created_at, updated_at) SELECT s.entity_type, s.entity_id, s.canonical_name, "
-                "s.frequency_count, s.last_seen_date, " +
-                at + ", " + at +
-                " FROM _admetrics_stage_names s LEFT JOIN id_name_mapping o ON o.entity_type = s.entity_type AND "
-                "o.entity_id = s.entity_id WHERE NOT s.gone AND (o.entity_id IS NULL OR (o.canonical_name, "
-                "o.frequency_count, o.last_seen_date) IS DISTINCT FROM (s.canonical_name, s.frequency_count, "
-                "s.last_seen_date)) ON CONFLICT (entity_type, entity_id) DO UPDATE SET canonical_name = "
-                "excluded.canonical_name, frequency_count = excluded.frequency_count, last_seen_date = "
-                "excluded.last_seen_date, updated_at = excluded.updated_at" +
-                returning + "CASE WHEN t.xmax = 0 THEN 'i' ELSE 'u' END AS op)"));
+  ADM_TRY(count(
+      "WITH merged AS (INSERT INTO id_name_mapping AS t (entity_type, entity_id, canonical_name, frequency_count, "
+      "last_seen_date, created_at, updated_at) SELECT s.entity_type, s.entity_id, s.canonical_name, "
+      "s.frequency_count, s.last_seen_date, " +
+      at + ", " + at +
+      " FROM _admetrics_stage_names s LEFT JOIN id_name_mapping o ON o.entity_type = s.entity_type AND "
+      "o.entity_id = s.entity_id WHERE NOT s.gone AND (o.entity_id IS NULL OR (o.canonical_name, "
+      "o.frequency_count, o.last_seen_date) IS DISTINCT FROM (s.canonical_name, s.frequency_count, "
+      "s.last_seen_date)) ON CONFLICT (entity_type, entity_id) DO UPDATE SET canonical_name = "
+      "excluded.canonical_name, frequency_count = excluded.frequency_count, last_seen_date = "
+      "excluded.last_seen_date, updated_at = excluded.updated_at" +
+      returning + "CASE WHEN t.xmax = 0 THEN 'i' ELSE 'u' END AS op)"));
   return connection_->execute("TRUNCATE _admetrics_stage_names");
 }
 
@@ -570,9 +577,7 @@ Status PostgresSink::write_hierarchies(std::span<const HierarchyWrite> hierarchi
   std::map<std::string_view, const HierarchyWrite*> last;
   for (const HierarchyWrite& hierarchy : hierarchies) last[hierarchy.ad_id] = &hierarchy;
   Stage stage{"_admetrics_stage_hierarchies",
-              "ad_id, adset_id, campaign_id, relationship_confidence, first_seen_date, last_seen_date, gone",
-              "",
-              0};
+              "ad_id, adset_id, campaign_id, relationship_confidence, first_seen_date, last_seen_date, gone", "", 0};
   for (const auto& [id, hierarchy] : last) {
     ADM_ASSIGN(const std::string ad, stored_id(id));
     append_copy_value(ad, stage.lines);
@@ -598,22 +603,24 @@ Status PostgresSink::write_hierarchies(std::span<const HierarchyWrite> hierarchi
   ADM_TRY(send(stage));
   const std::string returning =
       " RETURNING 3 AS kind, 2 AS level, t.ad_id AS entity_id, " + std::to_string(kNoDay.value) + " AS day, ";
-  ADM_TRY(count("WITH merged AS (DELETE FROM id_hierarchy_mapping t USING _admetrics_stage_hierarchies s WHERE s.gone AND "
-                "t.ad_id = s.ad_id" +
-                returning + "'d' AS op)"));
+  ADM_TRY(
+      count("WITH merged AS (DELETE FROM id_hierarchy_mapping t USING _admetrics_stage_hierarchies s WHERE s.gone AND "
+            "t.ad_id = s.ad_id" +
+            returning + "'d' AS op)"));
   const std::string at = literal(committed_at_) + "::timestamp";
-  ADM_TRY(count("WITH merged AS (INSERT INTO id_hierarchy_mapping AS t (ad_id, adset_id, campaign_id, "
-                "relationship_confidence, first_seen_date, last_seen_date, created_at, updated_at) SELECT s.ad_id, "
-                "s.adset_id, s.campaign_id, s.relationship_confidence, s.first_seen_date, s.last_seen_date, " +
-                at + ", " + at +
-                " FROM _admetrics_stage_hierarchies s LEFT JOIN id_hierarchy_mapping o ON o.ad_id = s.ad_id WHERE NOT "
-                "s.gone AND (o.ad_id IS NULL OR (o.adset_id, o.campaign_id, o.relationship_confidence, "
-                "o.first_seen_date, o.last_seen_date) IS DISTINCT FROM (s.adset_id, s.campaign_id, "
-                "s.relationship_confidence, s.first_seen_date, s.last_seen_date)) ON CONFLICT (ad_id) DO UPDATE SET "
-                "adset_id = excluded.adset_id, campaign_id = excluded.campaign_id, relationship_confidence = "
-                "excluded.relationship_confidence, first_seen_date = excluded.first_seen_date, last_seen_date = "
-                "excluded.last_seen_date, updated_at = excluded.updated_at" +
-                returning + "CASE WHEN t.xmax = 0 THEN 'i' ELSE 'u' END AS op)"));
+  ADM_TRY(
+      count("WITH merged AS (INSERT INTO id_hierarchy_mapping AS t (ad_id, adset_id, campaign_id, "
+            "relationship_confidence, first_seen_date, last_seen_date, created_at, updated_at) SELECT s.ad_id, "
+            "s.adset_id, s.campaign_id, s.relationship_confidence, s.first_seen_date, s.last_seen_date, " +
+            at + ", " + at +
+            " FROM _admetrics_stage_hierarchies s LEFT JOIN id_hierarchy_mapping o ON o.ad_id = s.ad_id WHERE NOT "
+            "s.gone AND (o.ad_id IS NULL OR (o.adset_id, o.campaign_id, o.relationship_confidence, "
+            "o.first_seen_date, o.last_seen_date) IS DISTINCT FROM (s.adset_id, s.campaign_id, "
+            "s.relationship_confidence, s.first_seen_date, s.last_seen_date)) ON CONFLICT (ad_id) DO UPDATE SET "
+            "adset_id = excluded.adset_id, campaign_id = excluded.campaign_id, relationship_confidence = "
+            "excluded.relationship_confidence, first_seen_date = excluded.first_seen_date, last_seen_date = "
+            "excluded.last_seen_date, updated_at = excluded.updated_at" +
+            returning + "CASE WHEN t.xmax = 0 THEN 'i' ELSE 'u' END AS op)"));
   return connection_->execute("TRUNCATE _admetrics_stage_hierarchies");
 }
 
@@ -646,12 +653,13 @@ Result<SinkReceipt> PostgresSink::commit() {
                                           format_day(header_.as_of),
                                           committed_at_,
                                           keys_known ? "t" : "f"};
-  ADM_ASSIGN(const postgres::Answer put,
-             connection_->query("INSERT INTO _admetrics_sink (id, ledger, epoch, position, as_of, committed_at, keys_known) "
-                                "VALUES (1, $1, $2::bigint, $3, $4, $5, $6::boolean) ON CONFLICT (id) DO UPDATE SET ledger "
-                                "= excluded.ledger, epoch = excluded.epoch, position = excluded.position, as_of = "
-                                "excluded.as_of, committed_at = excluded.committed_at, keys_known = excluded.keys_known",
-                                position));
+  ADM_ASSIGN(
+      const postgres::Answer put,
+      connection_->query("INSERT INTO _admetrics_sink (id, ledger, epoch, position, as_of, committed_at, keys_known) "
+                         "VALUES (1, $1, $2::bigint, $3, $4, $5, $6::boolean) ON CONFLICT (id) DO UPDATE SET ledger "
+                         "= excluded.ledger, epoch = excluded.epoch, position = excluded.position, as_of = "
+                         "excluded.as_of, committed_at = excluded.committed_at, keys_known = excluded.keys_known",
+                         position));
   ADM_TRY(connection_->execute("COMMIT"));
   open_ = false;
   standing_committed_ = standing_;

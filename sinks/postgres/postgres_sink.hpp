@@ -68,7 +68,7 @@ class PostgresSink : public FollowingSink {
   const std::string name_ = "postgres";
   const PostgresSinkOptions options_;
   std::unique_ptr<postgres::Connection> connection_;
-  postgres::Standing standing_;           // the open transaction's
+  postgres::Standing standing_;  // the open transaction's
   postgres::Standing standing_committed_;
   std::unordered_map<std::string, std::string> long_ids_;  // stored in this epoch, by id
   // The position that this sink holds, as far as we know. No ledger: none.

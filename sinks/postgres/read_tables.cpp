@@ -53,8 +53,8 @@ Status read_postgres_tables(const PostgresSinkOptions& options, const TableReade
     }
     ADM_TRY(reader.on_table(table.name, columns));
     std::vector<std::optional<std::string>> values;
-    ADM_TRY(connection->copy_out(
-        "COPY (SELECT " + select + " FROM " + table.name + ") TO STDOUT", [&](auto row) -> Status {
+    ADM_TRY(
+        connection->copy_out("COPY (SELECT " + select + " FROM " + table.name + ") TO STDOUT", [&](auto row) -> Status {
           values.assign(row.begin(), row.end());
           std::size_t i = 0;
           for (const postgres::Column& column : table.columns) {

@@ -94,12 +94,13 @@ Result<StandingTable> read_table(Connection& connection, const std::string& sche
                               oid));
   for (std::size_t i = 0; i < columns.rows.size(); ++i)
     standing.columns[columns.text(i, 0)] = {columns.text(i, 1), columns.text(i, 2) == "t", columns.text(i, 3) == "t"};
-  ADM_ASSIGN(const Answer keys,
-             connection.query("SELECT i.indexrelid, a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = "
-                              "i.indrelid AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1]) WHERE i.indrelid = $1::oid "
-                              "AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL ORDER BY "
-                              "1, 2",
-                              oid));
+  ADM_ASSIGN(
+      const Answer keys,
+      connection.query("SELECT i.indexrelid, a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = "
+                       "i.indrelid AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1]) WHERE i.indrelid = $1::oid "
+                       "AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL ORDER BY "
+                       "1, 2",
+                       oid));
   std::vector<std::string> columns_of_key;
   for (std::size_t i = 0; i < keys.rows.size(); ++i) {
     columns_of_key.push_back(keys.text(i, 1));
@@ -120,7 +121,8 @@ std::optional<int> digits_held(const std::string& type, int fraction) {
 }
 
 bool same_type(const Column& wanted, const std::string& type) {
-  if (wanted.fraction > 0) return digits_held(type, wanted.fraction).value_or(-1) >= (type == "numeric" ? 0 : wanted.digits);
+  if (wanted.fraction > 0)
+    return digits_held(type, wanted.fraction).value_or(-1) >= (type == "numeric" ? 0 : wanted.digits);
   return type == wanted.type || (wanted.type == "text" && type == "character varying");
 }
 
@@ -153,7 +155,8 @@ Result<Work> plan(Connection& connection, const PostgresSinkOptions& options) {
       if (!standing.kind.empty() && there == standing.columns.end()) {
         if (column.definition.find("PRIMARY KEY") != std::string::npos ||
             std::find(table.key.begin(), table.key.end(), column.name) != table.key.end()) {
-          return refuse(table.name, "its column " + column.name + " is missing, and rows cannot be told apart without it");
+          return refuse(table.name,
+                        "its column " + column.name + " is missing, and rows cannot be told apart without it");
         }
         work.sql.push_back("ALTER TABLE " + table.name + " ADD COLUMN " + column.name + " " + column.type + " " +
                            column.definition);
@@ -243,9 +246,8 @@ std::vector<Table> wanted_tables(UserLists lists) {
                      text_key("entity_id"),
                      {"day", "integer", "NOT NULL", 0, 0}},
                     {}});
-  tables.push_back({std::string(kLongTable),
-                    {text_key("short_id"), {"long_id", "text", "NOT NULL", 0, 0}},
-                    {"short_id"}});
+  tables.push_back(
+      {std::string(kLongTable), {text_key("short_id"), {"long_id", "text", "NOT NULL", 0, 0}}, {"short_id"}});
   return tables;
 }
 

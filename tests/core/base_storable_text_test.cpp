@@ -13,7 +13,8 @@ bool is_storable(std::string_view text) {
 }
 
 TEST(StorableText, TextStaysAsItIs) {
-  for (const char* text : {"", "a", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "\xef\xbf\xbd", "\xf4\x8f\xb7\xbf", "\xf4\x8f\xbf\xbf"})
+  for (const char* text :
+       {"", "a", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "\xef\xbf\xbd", "\xf4\x8f\xb7\xbf", "\xf4\x8f\xbf\xbf"})
     EXPECT_EQ(storable(text), text);
 }
 
@@ -39,7 +40,8 @@ TEST(StorableText, WhatStandsForAByteIsToldFromItself) {
 }
 
 TEST(StorableText, TornAndOverlongCharactersComeBack) {
-  for (const std::string bytes : {"\xe2\x82", "a\xf0\x9f\x98", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf4\x8f", "\xf4\x8f\xb8"}) {
+  for (const std::string bytes :
+       {"\xe2\x82", "a\xf0\x9f\x98", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf4\x8f", "\xf4\x8f\xb8"}) {
     EXPECT_TRUE(is_storable(storable(bytes)));
     EXPECT_EQ(original(storable(bytes)), bytes);
   }

@@ -40,7 +40,8 @@ struct Trouble {
 /// A change feed's sink that fails as told.
 class TroubledSink : public FollowingSink {
  public:
-  TroubledSink(sink::ChangefeedSinkOptions options, Trouble& trouble) : inner_(std::move(options)), trouble_(&trouble) {}
+  TroubledSink(sink::ChangefeedSinkOptions options, Trouble& trouble)
+      : inner_(std::move(options)), trouble_(&trouble) {}
 
   [[nodiscard]] const std::string& name() const override { return inner_.name(); }
   Result<SinkState> open() override {

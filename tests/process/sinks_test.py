@@ -117,6 +117,12 @@ class Sinks(WorldCase):
     def sink(self, world, name):
         return next(one for one in world.status()["sinks"] if one["sink"] == name)
 
+    def stands(self, world, name):
+        """Whether the running daemon says that a sink stands where the ledger stands."""
+        status = world.status()
+        return status.get("pid") == world.daemon.pid and any(
+            one["sink"] == name and one["epoch"] and one["lag_epochs"] == 0 for one in status["sinks"])
+
     def await_level(self, world, *names, seconds=60):
         """Until these sinks stand where the ledger stands, and the ledger at the source."""
         world.await_equal(seconds)
@@ -294,9 +300,11 @@ class Sinks(WorldCase):
         world = self.world(seed=36)
         world.configure(sink_changefeed={"enabled": True, "path": "feed/rows.ndjson", "rotate_size": "4KiB"})
         world.start()
-        for _ in range(12):
+        for _ in range(10):
+            if rng.random() < 0.7:
+                world.await_alive(lambda: self.stands(world, "changefeed"), "the feed", 60)
             world.pipeline_writes(rng.randint(1, 3))
-            time.sleep(rng.random() * 0.05)  # an instant to be killed at, nothing that is waited for
+            time.sleep(rng.random() * 0.1)  # an instant to be killed at, nothing that is waited for
             world.kill()
             world.start()
         self.await_level(world, "changefeed")

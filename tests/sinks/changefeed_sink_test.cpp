@@ -92,8 +92,9 @@ TEST_P(ChangefeedTest, InsertUpdateAndDeleteTellKeyAndValues) {
   EXPECT_EQ(lines[0].at("changed").at("meta_spend"), json::parse(R"({"new":12.5})"));
   EXPECT_EQ(lines[0].at("changed").as_object().size(), kNumberCount + kListCount) << "computed_at is the line's time";
   EXPECT_EQ(lines[1].at("op"), "update");
-  EXPECT_EQ(lines[1].at("changed"),
-            json::parse(R"({"trial_users_list":{"old":["u1"],"new":["u1","u2"]},"meta_spend":{"old":12.5,"new":13.25}})"));
+  EXPECT_EQ(
+      lines[1].at("changed"),
+      json::parse(R"({"trial_users_list":{"old":["u1"],"new":["u1","u2"]},"meta_spend":{"old":12.5,"new":13.25}})"));
   EXPECT_EQ(lines[2].at("op"), "delete");
   EXPECT_EQ(lines[2].at("epoch"), 4);
   EXPECT_EQ(lines[2].at("changed").at("meta_spend"), json::parse(R"({"old":13.25})"));
@@ -131,7 +132,9 @@ TEST_P(ChangefeedTest, WhatWasWrittenButNotRememberedIsCutOffAndWrittenOnce) {
   const std::vector<std::string> before = feed().lines();
   // As a kill between the file and the database leaves it: lines in the outbox, and in the file, whole and torn.
   feed().run("INSERT INTO _admetrics_feed_outbox (line) VALUES ('\"table\":\"t\"')");
-  feed().run("INSERT INTO _admetrics_feed_epochs SELECT max(id), 2, '2025-01-01 00:00:00.000', 1735689600 FROM _admetrics_feed_outbox");
+  feed().run(
+      "INSERT INTO _admetrics_feed_epochs SELECT max(id), 2, '2025-01-01 00:00:00.000', 1735689600 FROM "
+      "_admetrics_feed_outbox");
   std::ofstream(feed().file(1), std::ios::app) << "{\"sequence\":2,\"epoch\":2,\"ti";
   reopen();
   const std::vector<std::string> after = feed().lines();
@@ -145,7 +148,8 @@ TEST_P(ChangefeedTest, FilesAreRotatedBySizeAtTheEndOfALineAndOldOnesGo) {
   feed().size_max = 1;
   feed().keep = 2;
   reopen();
-  for (std::uint64_t epoch = 1; epoch <= 6; ++epoch) commit(epoch, {cell("a1", values(static_cast<std::int64_t>(epoch)))});
+  for (std::uint64_t epoch = 1; epoch <= 6; ++epoch)
+    commit(epoch, {cell("a1", values(static_cast<std::int64_t>(epoch)))});
   for (int number = 1; number <= 3; ++number) EXPECT_EQ(size_of(feed().file(number)), -1) << number;
   EXPECT_EQ(feed().lines(4).size(), 3U);
   for (int number = 4; number <= 6; ++number) EXPECT_GT(size_of(feed().file(number)), 0) << number;
@@ -154,7 +158,8 @@ TEST_P(ChangefeedTest, FilesAreRotatedBySizeAtTheEndOfALineAndOldOnesGo) {
 TEST_P(ChangefeedTest, FilesAreRotatedByAge) {
   feed().age_max_seconds = 2;  // an epoch of these tests is a second
   reopen();
-  for (std::uint64_t epoch = 1; epoch <= 5; ++epoch) commit(epoch, {cell("a1", values(static_cast<std::int64_t>(epoch)))});
+  for (std::uint64_t epoch = 1; epoch <= 5; ++epoch)
+    commit(epoch, {cell("a1", values(static_cast<std::int64_t>(epoch)))});
   EXPECT_GT(size_of(feed().file(3)), 0);
   EXPECT_EQ(size_of(feed().file(4)), -1);
   EXPECT_EQ(told().size(), 5U);

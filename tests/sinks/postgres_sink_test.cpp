@@ -58,12 +58,14 @@ TEST_P(PostgresSinkTest, TypesAreThoseThatAreDeclared) {
 }
 
 TEST_P(PostgresSinkTest, AnUnchangedRowIsNotTouched) {
-  commit(1, {cell("a1", values(1), {row(Breakdown::kCountry, "US", values(2))})}, {{Level::kAd, "a1", "Name", 3, Day{1}}});
+  commit(1, {cell("a1", values(1), {row(Breakdown::kCountry, "US", values(2))})},
+         {{Level::kAd, "a1", "Name", 3, Day{1}}});
   const char* versions =
       "SELECT (SELECT xmin::text || xmax FROM daily_mixpanel_metrics) || (SELECT xmin::text || xmax FROM "
       "daily_mixpanel_metrics_breakdown) || (SELECT xmin::text || xmax FROM id_name_mapping)";
   const std::string before = server().ask(versions);
-  EXPECT_EQ(commit(2, {cell("a1", values(1), {row(Breakdown::kCountry, "US", values(2))})}, {{Level::kAd, "a1", "Name", 3, Day{1}}})
+  EXPECT_EQ(commit(2, {cell("a1", values(1), {row(Breakdown::kCountry, "US", values(2))})},
+                   {{Level::kAd, "a1", "Name", 3, Day{1}}})
                 .unchanged,
             3);
   EXPECT_EQ(server().ask(versions), before);
@@ -113,7 +115,8 @@ TEST_P(PostgresSinkTest, MissingColumnsAndIndexesAreAdded) {
 }
 
 TEST_P(PostgresSinkTest, AnotherShapeIsRefusedByName) {
-  const auto refuses = [&](const std::string& table, const std::string& sql, const std::string& undo, const std::string& word) {
+  const auto refuses = [&](const std::string& table, const std::string& sql, const std::string& undo,
+                           const std::string& word) {
     server().run(sql);
     const Error error = refused();
     EXPECT_EQ(error.code, Errc::kSchema) << sql;
@@ -123,16 +126,18 @@ TEST_P(PostgresSinkTest, AnotherShapeIsRefusedByName) {
     reopen();
   };
   const std::string main = "daily_mixpanel_metrics";
-  refuses(main, "ALTER TABLE daily_mixpanel_metrics ALTER meta_spend TYPE real", "ALTER TABLE daily_mixpanel_metrics ALTER meta_spend TYPE numeric(10,2)",
-          "meta_spend is real");
+  refuses(main, "ALTER TABLE daily_mixpanel_metrics ALTER meta_spend TYPE real",
+          "ALTER TABLE daily_mixpanel_metrics ALTER meta_spend TYPE numeric(10,2)", "meta_spend is real");
   refuses(main, "ALTER TABLE daily_mixpanel_metrics ALTER meta_spend TYPE numeric(10,1)",
           "ALTER TABLE daily_mixpanel_metrics ALTER meta_spend TYPE numeric(10,2)", "numeric(10,1)");
   refuses(main, "ALTER TABLE daily_mixpanel_metrics ALTER trial_users_list TYPE jsonb USING trial_users_list::jsonb",
           "ALTER TABLE daily_mixpanel_metrics ALTER trial_users_list TYPE text", "sink.postgres.user_lists");
-  refuses(main, "ALTER TABLE daily_mixpanel_metrics ADD owner text NOT NULL", "ALTER TABLE daily_mixpanel_metrics DROP owner", "owner");
+  refuses(main, "ALTER TABLE daily_mixpanel_metrics ADD owner text NOT NULL",
+          "ALTER TABLE daily_mixpanel_metrics DROP owner", "owner");
   refuses("id_name_mapping", "ALTER TABLE id_name_mapping DROP CONSTRAINT id_name_mapping_entity_type_entity_id_key",
           "ALTER TABLE id_name_mapping ADD UNIQUE (entity_type, entity_id)", "unique key");
-  refuses("id_name_mapping", "ALTER TABLE id_name_mapping RENAME TO other; CREATE VIEW id_name_mapping AS SELECT 1 AS one",
+  refuses("id_name_mapping",
+          "ALTER TABLE id_name_mapping RENAME TO other; CREATE VIEW id_name_mapping AS SELECT 1 AS one",
           "DROP VIEW id_name_mapping; ALTER TABLE other RENAME TO id_name_mapping", "no table");
 }
 
@@ -148,8 +153,9 @@ TEST_P(PostgresSinkTest, IdsTooLongForAnIndexAreKeptWhole) {
   std::uint32_t x = 7;
   for (int i = 0; i < 9'000; ++i) one += static_cast<char>('!' + (x = x * 1'664'525 + 1'013'904'223) / 16'777'216 % 90);
   const std::string two = one + "2";  // the same beginning
-  const auto cells = std::vector<CellWrite>{cell(one, values(1), {row(Breakdown::kRegion, one, values(1)), row(Breakdown::kRegion, two, values(2))}),
-                                            cell(two, values(2))};
+  const auto cells = std::vector<CellWrite>{
+      cell(one, values(1), {row(Breakdown::kRegion, one, values(1)), row(Breakdown::kRegion, two, values(2))}),
+      cell(two, values(2))};
   const std::vector<HierarchyWrite> pairs{{one, true, two, one, 50, Day{1}, Day{2}}};
   EXPECT_EQ(commit(1, cells, {}, pairs).inserted, 5);
   EXPECT_THAT(column(kMainTable, "entity_id"), ElementsAre(one, two));
@@ -201,7 +207,9 @@ TEST_P(PostgresSinkTest, ANewSchemaIsCreatedAndAMissingDatabaseIsNamed) {
 TEST_P(PostgresSinkTest, AConnectionThatIsCutInMidEpochLeavesTheEpochBefore) {
   commit(1, {cell("a1", values(1))});
   begin_and_write(2, {cell("a1", values(2))});
-  server().run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'admetricsd' AND pid <> pg_backend_pid()");
+  server().run(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'admetricsd' AND pid <> "
+      "pg_backend_pid()");
   const auto lost = sink_->commit();
   ASSERT_FALSE(lost.ok());
   EXPECT_EQ(lost.error().code, Errc::kIo) << lost.error().line();
@@ -212,7 +220,9 @@ TEST_P(PostgresSinkTest, AConnectionThatIsCutInMidEpochLeavesTheEpochBefore) {
 
 TEST_P(PostgresSinkTest, AnIdleConnectionThatIsCutIsNoticed) {
   EXPECT_FALSE(sink_->replaced());
-  server().run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'admetricsd' AND pid <> pg_backend_pid()");
+  server().run(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'admetricsd' AND pid <> "
+      "pg_backend_pid()");
   while (!sink_->replaced()) ::usleep(1'000);
 }
 
@@ -255,11 +265,13 @@ TEST(PostgresConninfo, PasswordsAreRefusedAndNeverRepeated) {
   EXPECT_EQ(check_conninfo(""), "");
   EXPECT_EQ(check_conninfo("service=metrics passfile=/etc/pgpass"), "");
   EXPECT_EQ(check_conninfo("postgresql://user@host:5433/metrics?sslmode=require"), "");
-  for (const char* secret : {"password=hunter2", "host=x password='hunter2'", "postgresql://user:hunter2@host/metrics",
-                             "sslpassword=hunter2", "hunter2", "host=x hunter2=1 password", "postgresql://u:hunter2@h:port/x"}) {
+  for (const char* secret :
+       {"password=hunter2", "host=x password='hunter2'", "postgresql://user:hunter2@host/metrics",
+        "sslpassword=hunter2", "hunter2", "host=x hunter2=1 password", "postgresql://u:hunter2@h:port/x"}) {
     EXPECT_NE(check_conninfo(secret), "") << secret;
   }
-  for (const char* secret : {"password=hunter2", "postgresql://user:hunter2@host/metrics", "hunter2", "postgresql://u:hunter2@h:port/x"}) {
+  for (const char* secret :
+       {"password=hunter2", "postgresql://user:hunter2@host/metrics", "hunter2", "postgresql://u:hunter2@h:port/x"}) {
     EXPECT_THAT(check_conninfo(secret), Not(HasSubstr("hunter2")));
   }
   EXPECT_THAT(check_conninfo("hots=x"), HasSubstr("hots"));

@@ -40,7 +40,8 @@ class PostgresTarget : public SinkTarget {
     const auto connection = open();
     const std::vector<std::string> name{schema_, std::string(table)};
     const auto columns = connection->query(
-        "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2", name);
+        "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2",
+        name);
     EXPECT_TRUE(columns.ok()) << columns.error().line();
     std::string select;
     for (std::size_t i = 0; i < columns->rows.size(); ++i) {
@@ -48,8 +49,8 @@ class PostgresTarget : public SinkTarget {
       const std::string type = columns->text(i, 1);
       select += select.empty() ? "" : ", ";
       if (type == "date") {
-        select += "CASE WHEN " + column + " < '0001-01-01' THEN '0000' || to_char(" + column + ", '-MM-DD') ELSE to_char(" +
-                  column + ", 'YYYY-MM-DD') END";
+        select += "CASE WHEN " + column + " < '0001-01-01' THEN '0000' || to_char(" + column +
+                  ", '-MM-DD') ELSE to_char(" + column + ", 'YYYY-MM-DD') END";
       } else if (type.starts_with("timestamp")) {
         select += "to_char(" + column + ", 'YYYY-MM-DD HH24:MI:SS.MS')";
       } else if (type == "numeric") {
@@ -66,11 +67,13 @@ class PostgresTarget : public SinkTarget {
       for (std::size_t c = 0; c < columns->rows.size(); ++c) {
         std::string text = found->text(i, c);
         if (columns->text(c, 1) == "jsonb") text = postgres::compact_json(text);
-        if (columns->text(c, 0).ends_with("_id") || columns->text(c, 0) == "breakdown_value") text = whole(*connection, text);
+        if (columns->text(c, 0).ends_with("_id") || columns->text(c, 0) == "breakdown_value")
+          text = whole(*connection, text);
         row[columns->text(c, 0)] = original(text);
       }
     }
-    std::sort(rows.begin(), rows.end(), [&](const Row& a, const Row& b) { return key_of(table, a) < key_of(table, b); });
+    std::sort(rows.begin(), rows.end(),
+              [&](const Row& a, const Row& b) { return key_of(table, a) < key_of(table, b); });
     return rows;
   }
 
@@ -88,7 +91,8 @@ class PostgresTarget : public SinkTarget {
     return true;
   }
   bool change_foreign(std::string_view table, const std::string& column, const std::string& value) override {
-    const Status done = open()->execute("UPDATE " + std::string(table) + " SET " + column + " = " + postgres::literal(value));
+    const Status done =
+        open()->execute("UPDATE " + std::string(table) + " SET " + column + " = " + postgres::literal(value));
     if (!done.ok()) {
       EXPECT_THAT(done.error().detail, testing::HasSubstr("22007"));
     }
@@ -96,10 +100,11 @@ class PostgresTarget : public SinkTarget {
   }
   std::shared_ptr<void> keep_busy() override {
     std::shared_ptr<postgres::Connection> writer = open();
-    EXPECT_TRUE(writer
-                    ->execute("BEGIN; LOCK TABLE _admetrics_sink, daily_mixpanel_metrics, "
-                              "daily_mixpanel_metrics_breakdown, id_name_mapping, id_hierarchy_mapping IN EXCLUSIVE MODE")
-                    .ok());
+    EXPECT_TRUE(
+        writer
+            ->execute("BEGIN; LOCK TABLE _admetrics_sink, daily_mixpanel_metrics, "
+                      "daily_mixpanel_metrics_breakdown, id_name_mapping, id_hierarchy_mapping IN EXCLUSIVE MODE")
+            .ok());
     return writer;
   }
 
@@ -126,7 +131,8 @@ class PostgresTarget : public SinkTarget {
     if (table == kHierarchyTable) return {row.at("ad_id")};
     if (table == kNameTable) return {row.at("entity_type"), row.at("entity_id")};
     if (table == kMainTable) return {row.at("entity_type"), row.at("entity_id"), row.at("date")};
-    return {row.at("entity_type"), row.at("entity_id"), row.at("date"), row.at("breakdown_type"), row.at("breakdown_value")};
+    return {row.at("entity_type"), row.at("entity_id"), row.at("date"), row.at("breakdown_type"),
+            row.at("breakdown_value")};
   }
   static std::string whole(postgres::Connection& connection, const std::string& text) {
     const std::vector<std::string> id{text};

@@ -483,7 +483,8 @@ TEST_P(SinkConformance, RowsWhoseKeyNobodyCouldHaveWrittenArePurged) {
   commit(1, ours);
   int foreign_rows = 0;
   const auto foreign = [&](const std::string& type, const std::string& id, const std::string& date) {
-    if (target_->add_foreign_row(kMainTable, {{"entity_type", type}, {"entity_id", id}, {"date", date}})) ++foreign_rows;
+    if (target_->add_foreign_row(kMainTable, {{"entity_type", type}, {"entity_id", id}, {"date", date}}))
+      ++foreign_rows;
     if (target_->add_foreign_row(kBreakdownTable, {{"entity_type", type},
                                                    {"entity_id", id},
                                                    {"date", date},
@@ -495,7 +496,8 @@ TEST_P(SinkConformance, RowsWhoseKeyNobodyCouldHaveWrittenArePurged) {
   for (const char* date : {"", "yesterday", "2024-02-30", "2024-1-1", "2024-10-04T00:00", "20241004", "2024-10-04 "})
     foreign("ad", "x", date);
   foreign("ad", "", "2024-10-04");
-  ASSERT_TRUE(target_->add_foreign_row(kNameTable, {{"entity_type", "account"}, {"entity_id", "x"}, {"canonical_name", "n"}}));
+  ASSERT_TRUE(
+      target_->add_foreign_row(kNameTable, {{"entity_type", "account"}, {"entity_id", "x"}, {"canonical_name", "n"}}));
   EXPECT_GE(foreign_rows, 2 * 5) << "every target can hold a foreign entity";
 
   EXPECT_THAT(visited(), ElementsAre("cell ad a1 2024-10-04")) << "no key of ours";
