@@ -1,6 +1,7 @@
 #include "sinks/postgres/postgres_sink.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 
 #include "core/base/limits.hpp"
@@ -73,12 +74,15 @@ void append_scaled(std::int64_t scaled, int digits, std::string& line) {
   const std::uint64_t size = magnitude(scaled);
   const std::uint64_t scale = kPowersOfTen.at(static_cast<std::size_t>(digits));
   if (scaled < 0) line += '-';
-  line += std::to_string(size / scale);
-  if (size % scale == 0) return;
-  std::string fraction = std::to_string(size % scale);
+  std::array<char, 24> text;
+  char* end = std::to_chars(text.data(), text.data() + text.size(), size / scale).ptr;
+  line.append(text.data(), end);
+  const std::uint64_t rest = size % scale;
+  if (rest == 0) return;
+  end =
+      std::to_chars(text.data(), text.data() + text.size(), scale + rest).ptr;  // a 1, then all digits of the fraction
   line += '.';
-  line.append(static_cast<std::size_t>(digits) - fraction.size(), '0');
-  line += fraction;
+  line.append(text.data() + 1, end);
 }
 
 void append_text(std::string_view text, std::string& line) {
@@ -418,7 +422,9 @@ Status PostgresSink::merge_cells() {
     if (stage->rows == 0) continue;
     ADM_TRY(send(*stage));
     cleared += (cleared.empty() ? "TRUNCATE " : ", ") + stage->table;
-    if (stage->rows >= kAnalyzeRows) ADM_TRY(connection_->execute("ANALYZE " + stage->table));
+    // For the joins with what stands: only by their keys, and only where something stands.
+    if (!tables_empty_ && stage->rows >= kAnalyzeRows)
+      ADM_TRY(connection_->execute("ANALYZE " + stage->table + " (entity_type, entity_id, date)"));
   }
   if (cleared.empty()) return {};
   ADM_TRY(delete_rows());
@@ -517,9 +523,9 @@ Status PostgresSink::merge_rows(bool main) {
   const std::string at = literal(committed_at_) + "::timestamp";
   return count("WITH merged AS (INSERT INTO " + table + " AS t (" + keys + ", " + names + ", computed_at) SELECT " +
                keys + ", " + names + ", " + at + " FROM (" + staged + ") AS staged ON CONFLICT (" + keys +
-               ") DO UPDATE SET " + assignments + "computed_at = excluded.computed_at WHERE (" + names_of(main, "t.") +
-               ") IS DISTINCT FROM (" + names_of(main, "excluded.") + ") RETURNING 1 AS kind, " + kLevelOf +
-               " AS level, entity_id, " + kDayNumber + " AS day, CASE WHEN xmax = 0 THEN 'i' ELSE 'u' END AS op)");
+               ") DO UPDATE SET " + assignments + "computed_at = excluded.computed_at RETURNING 1 AS kind, " +
+               kLevelOf + " AS level, entity_id, " + kDayNumber +
+               " AS day, CASE WHEN xmax = 0 THEN 'i' ELSE 'u' END AS op)");
 }
 
 Status PostgresSink::write_names(std::span<const NameWrite> names) {

@@ -1,5 +1,8 @@
 #include "sinks/postgres/text.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include "core/base/storable_text.hpp"
 
 namespace admetrics::sink::postgres {
@@ -11,13 +14,19 @@ bool looks_short(std::string_view stored) {
 }
 
 void append_copy_value(std::string_view stored, std::string& out) {
+  static constexpr std::array<bool, 256> kSpecial = [] {
+    std::array<bool, 256> special{};
+    for (const char c : std::string_view("\\\n\r\t")) special.at(static_cast<unsigned char>(c)) = true;
+    return special;
+  }();
+  const auto is_special = [](char c) { return kSpecial[static_cast<unsigned char>(c)]; };
   for (;;) {
-    const std::size_t at = stored.find_first_of("\\\n\r\t");
-    out += stored.substr(0, at);
-    if (at == std::string_view::npos) return;
+    const auto* const at = std::find_if(stored.begin(), stored.end(), is_special);
+    out.append(stored.begin(), at);
+    if (at == stored.end()) return;
     out += '\\';
-    out += stored[at] == '\n' ? 'n' : stored[at] == '\r' ? 'r' : stored[at] == '\t' ? 't' : '\\';
-    stored.remove_prefix(at + 1);
+    out += *at == '\n' ? 'n' : *at == '\r' ? 'r' : *at == '\t' ? 't' : '\\';
+    stored.remove_prefix(static_cast<std::size_t>(at - stored.begin()) + 1);
   }
 }
 
