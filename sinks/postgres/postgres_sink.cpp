@@ -464,11 +464,14 @@ Status PostgresSink::delete_rows() {
     ADM_TRY(count(
         "WITH merged AS (DELETE FROM daily_mixpanel_metrics t USING _admetrics_stage_cells s WHERE s.main_gone AND " +
         keys_equal(true, "t", "s") + returning));
-    ADM_TRY(
-        count("WITH merged AS (DELETE FROM daily_mixpanel_metrics_breakdown t USING _admetrics_stage_cells s WHERE "
-              "s.whole AND " +
-              keys_equal(true, "t", "s") + " AND NOT EXISTS (SELECT 1 FROM _admetrics_stage_breakdown k WHERE " +
-              keys_equal(false, "k", "t") + ")" + returning));
+    ADM_TRY(count(
+        "WITH merged AS (DELETE FROM daily_mixpanel_metrics_breakdown t USING _admetrics_stage_cells s WHERE "
+        "s.whole AND " +
+        keys_equal(true, "t", "s") +
+        // Not NOT EXISTS: the keys' columns hang together, the planner takes them for few rows, and then compares each
+        // with each. A hashed list cannot be quadratic.
+        " AND (t.entity_type, t.entity_id, t.date, t.breakdown_type, t.breakdown_value) NOT IN (SELECT " +
+        key_names(false) + " FROM _admetrics_stage_breakdown)" + returning));
   }
   if (gone_.rows > 0) {
     ADM_TRY(
