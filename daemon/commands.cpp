@@ -87,7 +87,7 @@ void print_status(const boost::json::object& status, bool alive) {
     if (!backfill->at("seconds_left").is_null()) text += ", about " + text_of(backfill->at("seconds_left")) + " s left";
     line("backfill", text);
   }
-  for (const char* group : {"last_epoch", "memory", "totals"}) {
+  for (const char* group : {"last_epoch", "changelog", "memory", "totals"}) {
     const auto* found = status.if_contains(group);
     if (found == nullptr || !found->is_object()) continue;
     std::printf("%s\n", group);

@@ -8,6 +8,7 @@
 #include "core/base/day.hpp"
 #include "core/base/result.hpp"
 #include "core/model/reporting.hpp"
+#include "sources/changelog/record_parser.hpp"
 
 namespace admetrics {
 
@@ -37,6 +38,18 @@ struct HttpConfig {
   bool operator==(const HttpConfig&) const = default;
 };
 
+/// [source.changelog]: change records in files instead of the pipeline's tables.
+struct ChangelogConfig {
+  std::string path;  // a file, a folder, or "-"; "": the source is SQLite
+  source::LogFormat format = source::LogFormat::kAuto;
+  source::MixpanelMapping mixpanel;
+  std::string dead_letters;
+  std::int64_t hold_transactions_max_ms = 3'600'000;
+  std::int64_t hold_transactions_size_max_bytes = std::int64_t{1} << 30;
+
+  bool operator==(const ChangelogConfig&) const = default;
+};
+
 /// What a running pipeline takes over without a break.
 struct Tunables {
   std::int64_t scan_interval_ms = 60'000;
@@ -54,6 +67,9 @@ struct Config {
   std::string product_db;
   std::string ads_db;
   bool capture_triggers = true;
+  // [source.changelog]: then both databases are its landing database
+  ChangelogConfig changelog;
+  std::string landing_db;
   // [sink.sqlite]
   std::string sink_path;
   // [state]
@@ -72,6 +88,9 @@ struct Config {
 
   /// Where the running daemon takes orders: a Unix socket.
   [[nodiscard]] std::string control_socket() const;
+  [[nodiscard]] bool reads_changelog() const { return !changelog.path.empty(); }
+  /// Where `admetricsd replay` puts what the change log's source shall read again.
+  [[nodiscard]] std::string replay_folder() const;
   /// Whether a pipeline that runs under this configuration has to start again for `next`.
   [[nodiscard]] bool needs_new_pipeline(const Config& next) const;
   /// Takes everything else of `next`.

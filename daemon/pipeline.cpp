@@ -121,10 +121,46 @@ Day Pipeline::today() const {
   return config_->reporting.zone.day_of(clock_->now());
 }
 
+Status Pipeline::open_changelog() {
+  const ChangelogConfig& config = config_->changelog;
+  source::ChangelogOptions log;
+  log.path = config.path;
+  log.format = config.format;
+  log.mixpanel = config.mixpanel;
+  log.landing_db = config_->landing_db;
+  log.dead_letters = config.dead_letters;
+  log.replay_folder = config_->replay_folder();
+  log.hold_transactions_max_seconds = config.hold_transactions_max_ms / 1'000;
+  log.hold_transactions_max_bytes = config.hold_transactions_size_max_bytes;
+  log.once = options_.once;
+  log.clock = clock_;
+  log.stop = &stop_;
+  log.rows_read = &rows_read_;
+  changelog_ = std::make_unique<source::ChangelogSource>(std::move(log), *source_);
+  return changelog_->open();
+}
+
+void Pipeline::note_changelog() {
+  if (!changelog_) return;
+  for (const std::string& warning : changelog_->take_warnings()) log_warning(warning);
+  const source::ChangelogState now = changelog_->state();
+  const auto dead = [](const source::ChangelogState& state) {
+    std::int64_t sum = 0;
+    for (const auto& [reason, count] : state.dead_letters) sum += count;
+    return sum;
+  };
+  if (status_.changelog && dead(now) > dead(*status_.changelog)) {
+    log_warning(std::to_string(dead(now) - dead(*status_.changelog)) + " lines of the change log were not understood: see " +
+                config_->changelog.dead_letters);
+  }
+  if (now.ended && !(status_.changelog && status_.changelog->ended)) log_info("standard input has ended: all of it was read");
+  status_.changelog = now;
+}
+
 Status Pipeline::open() {
   for (const std::string& path : {config_->product_db, config_->ads_db}) {
     std::error_code error;
-    if (!std::filesystem::exists(path, error)) {
+    if (!config_->reads_changelog() && !std::filesystem::exists(path, error)) {
       return Error{Errc::kNotFound, "open the source", path,
                    "no such file; the pipeline creates it, or `admetricsd demo` does"};
     }
@@ -134,11 +170,13 @@ Status Pipeline::open() {
   source.product_db = config_->product_db;
   source.ads_db = config_->ads_db;
   source.triggers = config_->capture_triggers;
+  source.recorded_by_writer = config_->reads_changelog();
   source.stop = &stop_;
   source.rows_read = &rows_read_;
   source.hold_torn_days_max_seconds = tunables().hold_torn_days_max_ms / 1'000;
   source.clock = clock_;
   source_ = std::make_unique<source::SqliteSource>(source);
+  if (config_->reads_changelog()) ADM_TRY(open_changelog());
   sink::SqliteSinkOptions sink;
   sink.path = config_->sink_path;
   constexpr std::int64_t kCacheShare = 16;
@@ -147,7 +185,8 @@ Status Pipeline::open() {
   sink_ = std::make_unique<sink::SqliteSink>(sink);
   EngineOptions engine;
   engine.workers = config_->workers != 0 ? config_->workers : std::max(1U, std::thread::hardware_concurrency());
-  engine_ = std::make_unique<Engine>(config_->reporting, engine, *clock_, *source_, *ledger_,
+  engine_ = std::make_unique<Engine>(config_->reporting, engine, *clock_,
+                                     changelog_ ? static_cast<Source&>(*changelog_) : *source_, *ledger_,
                                      std::vector<Sink*>{sink_.get()});
   backfill_ = std::make_unique<backfill::Backfill>(
       config_->state_dir, backfill::Places{config_->product_db, config_->ads_db, ledger_->path(), config_->sink_path},
@@ -158,8 +197,11 @@ Status Pipeline::open() {
         std::string("SQLite ") + sqlite::library_version() +
         " has the WAL-reset race: writing beside the pipeline may lose a transaction; build with the bundled SQLite");
   }
-  log_info("reading " + config_->product_db + " and " + config_->ads_db + ", writing " + config_->sink_path +
-           ", capture by " + (config_->capture_triggers ? "triggers" : "scan") + ", " + std::to_string(engine.workers) +
+  const std::string from =
+      changelog_ ? "the change log " + config_->changelog.path + " into " + config_->landing_db
+                 : config_->product_db + " and " + config_->ads_db + ", capture by " +
+                       (config_->capture_triggers ? "triggers" : "scan");
+  log_info("reading " + from + ", writing " + config_->sink_path + ", " + std::to_string(engine.workers) +
            " workers, days in " + config_->reporting.zone.name());
   write_status("catching_up", true);
   on_open_();
@@ -364,6 +406,7 @@ void Pipeline::wait_for_work() {
 void Pipeline::note_epoch(const EpochReport& report) {
   const std::int64_t noticed_micros = std::exchange(noticed_micros_, 0);
   status_.last_error.clear();
+  note_changelog();
   if (!report.warning.empty()) log_warning(report.warning);
   if (report.committed) {
     status_.last_epoch = report;
@@ -409,6 +452,10 @@ void Pipeline::note_epoch(const EpochReport& report) {
 
 bool Pipeline::source_changed() {
   if (today() != engine_->header().as_of || sink_->replaced()) return true;
+  if (changelog_) {
+    const auto written = changelog_->has_changes();
+    if (!written.ok() || *written) return true;
+  }
   const auto changed = source_->has_changes();
   return !changed.ok() || *changed;
 }
@@ -485,6 +532,10 @@ void Pipeline::write_status(const char* phase, bool now) {
     status_.ledger_memory_bytes = static_cast<std::int64_t>(engine_->memory_bytes());
     const auto pending = source_->pending_records();
     status_.lag_records = pending.ok() ? *pending : 0;
+    if (changelog_) {
+      note_changelog();
+      status_.lag_records += source::records_estimate(*status_.changelog);
+    }
   }
   status_.lag_seconds = noticed_micros_ == 0 ? 0 : static_cast<double>(micros - noticed_micros_) / 1e6;
   if (backfill_) status_.backfill = backfill_->progress();

@@ -15,6 +15,7 @@
 #include "daemon/orders.hpp"
 #include "daemon/status.hpp"
 #include "sinks/sqlite/sqlite_sink.hpp"
+#include "sources/changelog/changelog_source.hpp"
 #include "sources/sqlite/sqlite_source.hpp"
 #include "state/ledger_store.hpp"
 
@@ -80,6 +81,9 @@ class Pipeline {
   /// Sets how much the next epoch may hold, by the memory in use now; over the limit it waits a little, too.
   void mind_memory(const Tunables& tunables);
   void note_held_days();
+  Status open_changelog();
+  /// Says what the change log's reader has to say.
+  void note_changelog();
   void begin_backfill(const EpochReport& first_epoch);
   void take_backfill_share(EpochRequest& request);
   void write_status(const char* phase, bool now);
@@ -96,6 +100,7 @@ class Pipeline {
   // The pipeline's thread.
   std::unique_ptr<SqliteLedger> ledger_;
   std::unique_ptr<source::SqliteSource> source_;
+  std::unique_ptr<source::ChangelogSource> changelog_;  // feeds the tables that source_ reads; none: somebody else does
   std::unique_ptr<sink::SqliteSink> sink_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<backfill::Backfill> backfill_;

@@ -74,6 +74,21 @@ std::string to_json(const DaemonStatus& status) {
   }
   root["held_back"] = {
       {"days", std::move(held_days)}, {"users", status.held_back.users}, {"everyone", status.held_back.everyone}};
+  if (status.changelog) {
+    const source::ChangelogState& log = *status.changelog;
+    boost::json::object dead;
+    for (const auto& [reason, count] : log.dead_letters) dead[reason] = count;
+    root["changelog"] = {{"where", log.where},
+                         {"bytes_waiting", log.bytes_waiting},
+                         {"records_total", log.records_total},
+                         {"other_tables_total", log.other_tables_total},
+                         {"dead_letters", std::move(dead)},
+                         {"transactions_open", log.transactions_open},
+                         {"oldest_transaction_seconds", log.oldest_transaction_seconds},
+                         {"ended", log.ended}};
+  } else {
+    root["changelog"] = nullptr;
+  }
   const backfill::Progress& backfill = status.backfill;
   if (backfill.state != backfill::Progress::State::kNone) {
     const auto optional_day = [](const std::optional<Day>& day) {

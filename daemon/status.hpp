@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "backfill/backfill.hpp"
 #include "core/engine/engine.hpp"
+#include "sources/changelog/changelog_source.hpp"
 #include "sources/sqlite/sqlite_source.hpp"
 #include "state/ledger_store.hpp"
 
@@ -49,6 +51,7 @@ struct DaemonStatus {
   std::int64_t failures_total = 0;
   std::string last_error;
   source::HeldBack held_back;
+  std::optional<source::ChangelogState> changelog;  // none: the source is tables
   backfill::Progress backfill;
   ReloadOutcome reload;
   std::int64_t users = 0;

@@ -124,6 +124,14 @@ struct Telemetry::Metrics {
   Gauge& held_seconds = gauges("admetricsd_held_seconds", "How long the first of these days has been held.").Add({});
   Gauge& held_users = gauges("admetricsd_held_users", "Users whose changes wait for these days.").Add({});
   Gauge& held_everyone = gauges("admetricsd_held_everyone", "1 while all users wait for them.").Add({});
+  Gauge& log_bytes = gauges("admetricsd_changelog_waiting_bytes", "Bytes of the change log that were not read yet.").Add({});
+  Gauge& log_records = gauges("admetricsd_changelog_records", "Records of the change log that were read, ever.").Add({});
+  Family<Gauge>& dead_letters =
+      gauges("admetricsd_changelog_dead_letters", "Lines of the change log that were not understood, ever, by reason.");
+  Gauge& log_transactions =
+      gauges("admetricsd_changelog_open_transactions", "Transactions of the change log whose end is awaited.").Add({});
+  Gauge& log_transaction_seconds =
+      gauges("admetricsd_changelog_open_transaction_seconds", "How long the first of these has been awaited.").Add({});
   Gauge& users = gauges("admetricsd_users", "Users in memory.").Add({});
   Gauge& resident = gauges("admetricsd_memory_resident_bytes", "Resident memory of the process.").Add({});
   Gauge& ledger_bytes = gauges("admetricsd_memory_ledger_bytes", "Memory of the contributions and cells.").Add({});
@@ -188,6 +196,14 @@ struct Telemetry::Metrics {
     held_seconds.Set(static_cast<double>(longest_hold));
     held_users.Set(static_cast<double>(status.held_back.users));
     held_everyone.Set(status.held_back.everyone ? 1 : 0);
+    if (status.changelog) {
+      log_bytes.Set(static_cast<double>(status.changelog->bytes_waiting));
+      log_records.Set(static_cast<double>(status.changelog->records_total));
+      for (const auto& [reason, count] : status.changelog->dead_letters)
+        dead_letters.Add({{"reason", reason}}).Set(static_cast<double>(count));
+      log_transactions.Set(static_cast<double>(status.changelog->transactions_open));
+      log_transaction_seconds.Set(static_cast<double>(status.changelog->oldest_transaction_seconds));
+    }
     users.Set(static_cast<double>(status.users));
     resident.Set(static_cast<double>(resident_memory_bytes()));
     ledger_bytes.Set(static_cast<double>(status.ledger_memory_bytes));
