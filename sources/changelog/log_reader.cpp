@@ -107,6 +107,7 @@ struct LogFile {
   bool tail_pending = false;
   std::int64_t exhausted_size = 0;
   std::int64_t exhausted_nanos = 0;
+  std::int64_t exhausted_next = 0;  // what stood in the file behind it, where its last line may go on
 };
 
 struct LogReader::Impl {
@@ -489,6 +490,39 @@ struct LogReader::Impl {
     return is;
   }
 
+  /// A line that rotation cut: its beginning is buffered, it goes on in files of which nothing was read.
+  Result<std::optional<LogPiece>> line_over_files(std::size_t place) {
+    constexpr std::size_t kFilesMax = 64;
+    const std::optional<LogPiece> none;
+    joined.assign(rest());
+    LogPiece piece = piece_of(PieceKind::kLines, end - begin);
+    for (std::size_t at = place + 1; at < order.size() && piece.next.size() < kFilesMax; ++at) {
+      LogFile& behind = *order[at];
+      if (behind.taken != 0 || joined.size() > kLineBytesMax) return none;
+      ADM_ASSIGN(auto line, first_line(behind));
+      if (!line) {
+        if (behind.disk_size == 0) continue;
+        return none;
+      }
+      if (whole(*line)) return none;
+      joined += *line;
+      piece.next.emplace_back(&behind, static_cast<std::int64_t>(line->size()));
+      if (whole(joined)) {
+        joined.resize(joined.size() + RecordParser::padding(), ' ');
+        piece.text = std::string_view(joined).substr(0, joined.size() - RecordParser::padding());
+        return std::optional(piece);
+      }
+      if (line->ends_with('\n')) return none;
+    }
+    return none;
+  }
+
+  [[nodiscard]] std::int64_t size_behind(std::size_t place) const {
+    std::int64_t size = 0;
+    for (std::size_t at = place + 1; at < order.size(); ++at) size += order[at]->taken == 0 ? order[at]->disk_size : 0;
+    return size;
+  }
+
   /// What becomes of half a line at the end of a file.
   Result<std::optional<LogPiece>> end_of_file(std::size_t place) {
     const std::optional<LogPiece> none;
@@ -505,25 +539,13 @@ struct LogReader::Impl {
     const std::int64_t silent_seconds = clock->now().seconds - file.modified_nanos / 1'000'000'000;
     const bool gone = !file.listed;
     const bool closed = gone || (file.compression != Compression::kNone && !file.cut_short);
-    LogFile* const successor = place + 1 < order.size() ? order[place + 1] : nullptr;
-    if (successor != nullptr && successor->taken == 0 && end - begin <= kLineBytesMax) {
-      ADM_ASSIGN(auto line, first_line(*successor));
-      if (line && !whole(*line)) {
-        joined.assign(rest());
-        joined += *line;
-        if (whole(joined)) {
-          joined.resize(joined.size() + RecordParser::padding(), ' ');
-          LogPiece piece = piece_of(PieceKind::kLines, end - begin);
-          piece.text = std::string_view(joined).substr(0, joined.size() - RecordParser::padding());
-          piece.next = successor;
-          piece.next_size = static_cast<std::int64_t>(line->size());
-          return std::optional(piece);
-        }
-      }
-    }
-    if (closed || (silent_seconds > kTornSecondsMax && (successor != nullptr || file.cut_short)))
+    const bool successor = place + 1 < order.size();
+    ADM_ASSIGN(auto over_files, line_over_files(place));
+    if (over_files) return over_files;
+    if (closed || (silent_seconds > kTornSecondsMax && (successor || file.cut_short)))
       return std::optional(piece_of(PieceKind::kTorn, end - begin));
     note_exhausted(file, true);
+    file.exhausted_next = size_behind(place);
     return none;
   }
 
@@ -532,7 +554,8 @@ struct LogReader::Impl {
     LogFile& file = *order[place];
     const bool gone = !file.listed && !is_input();
     if (!is_input() && file.exhausted && file.exhausted_size == file.disk_size &&
-        file.exhausted_nanos == file.modified_nanos) {
+        file.exhausted_nanos == file.modified_nanos &&
+        (!file.tail_pending || file.exhausted_next == size_behind(place))) {
       return none;
     }
     // What was read to the end may have been truncated and written again since: it is looked at like one just opened.
@@ -722,10 +745,11 @@ void LogReader::advance(const LogPiece& piece) {
       note(file, i.rest().substr(0, static_cast<std::size_t>(piece.size)), piece.size);
       i.begin += static_cast<std::size_t>(piece.size);
       i.buffer_offset += piece.size;
-      if (piece.next != nullptr) {
-        LogFile& next = *piece.next;
-        next.bytes_known = true;
-        note(next, piece.text.substr(static_cast<std::size_t>(piece.size)), piece.next_size);
+      auto from = static_cast<std::size_t>(piece.size);
+      for (const auto& [next, size] : piece.next) {
+        next->bytes_known = true;
+        note(*next, piece.text.substr(from, static_cast<std::size_t>(size)), size);
+        from += static_cast<std::size_t>(size);
       }
       break;
     }

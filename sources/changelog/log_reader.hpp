@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/base/clock.hpp"
@@ -32,8 +33,7 @@ struct LogPiece {
   std::int64_t offset = 0;   // of the text in its file, of the decompressed bytes
   std::int64_t size = 0;     // how much of the file it stands for
   LogFile* file = nullptr;
-  LogFile* next = nullptr;   // a line goes on in this file, for so many bytes
-  std::int64_t next_size = 0;
+  std::vector<std::pair<LogFile*, std::int64_t>> next;  // a line goes on in these files, for so many bytes
 };
 
 /// LogReader: the bytes of a growing file, of a folder of rotated files, or of standard input, in pieces of whole lines.

@@ -289,6 +289,13 @@ struct RecordParser::Impl {
 
   // ── JSON to members ──────────────────────────────────────────────────────────────────────────────────────────────
 
+  /// Where the library answers with a flag or with an error: never by throwing.
+  template <class Json>
+  static bool is_null(Json& json) {
+    bool null = false;
+    return simdjson::simdjson_result<bool>(json.is_null()).get(null) == simdjson::SUCCESS && null;
+  }
+
   static simdjson::error_code read_value(ondemand::value json, Value& into) {
     ondemand::json_type type{};
     if (const auto error = json.type().get(type)) return error;
@@ -321,7 +328,7 @@ struct RecordParser::Impl {
         return simdjson::SUCCESS;
       }
       case ondemand::json_type::null: {
-        if (!json.is_null()) return simdjson::N_ATOM_ERROR;
+        if (!is_null(json)) return simdjson::N_ATOM_ERROR;
         into = Value::null();
         return simdjson::SUCCESS;
       }
@@ -914,7 +921,7 @@ struct RecordParser::Impl {
     if (const auto error = document.type().get(type)) return error;
     if (type == ondemand::json_type::null) {
       envelope.null = true;
-      return document.is_null() ? simdjson::SUCCESS : simdjson::N_ATOM_ERROR;
+      return is_null(document) ? simdjson::SUCCESS : simdjson::N_ATOM_ERROR;
     }
     ondemand::object object;
     if (const auto error = document.get_object().get(object)) return error;
@@ -940,28 +947,34 @@ struct RecordParser::Impl {
     const Verdict verdict = read_line(text);
     if (verdict.good) return visitor.on_record(record, line);
     if (verdict.reason != BadRecord::kNotJson) return visitor.on_bad(verdict.reason, line);
-    // A writer that was killed leaves half a line, and the next one may write on behind it.
+    const std::size_t from = find_record_behind(text);
+    if (from == 0) return visitor.on_bad(verdict.reason, line);
+    const std::string_view half = text.substr(0, from);
+    const std::string_view rest = text.substr(from);
+    if (!is_blank(half)) {
+      if (read_line(half).good) {
+        ADM_TRY(visitor.on_record(record, {at, half}));
+      } else {
+        ADM_TRY(visitor.on_bad(BadRecord::kTorn, {at, half}));
+      }
+    }
+    if (!read_line(rest).good) return visitor.on_bad(BadRecord::kTorn, {at + from, rest});
+    return visitor.on_record(record, {at + from, rest});
+  }
+
+  /// A writer that was killed leaves half a line, and the next one may write on behind it: where a whole record begins that
+  /// reaches to the end of the line; 0: nowhere.
+  std::size_t find_record_behind(std::string_view text) {
     std::size_t cost = 0;
-    std::size_t from = text.find('{', 1);
+    std::size_t from = text.find("{\"", 1);
     for (std::size_t attempt = 0; attempt < kSalvageAttemptsMax && from != std::string_view::npos; ++attempt) {
       const std::string_view rest = text.substr(from);
       cost += rest.size();
       if (cost > kSalvageBytesMax) break;
-      if (rest.size() > 1 && rest[1] == '"' && read_line(rest).good && record.kind != RecordKind::kNothing) {
-        const std::string_view half = text.substr(0, from);
-        if (!is_blank(half)) {
-          if (read_line(half).good) {
-            ADM_TRY(visitor.on_record(record, {at, half}));
-          } else {
-            ADM_TRY(visitor.on_bad(BadRecord::kTorn, {at, half}));
-          }
-        }
-        if (!read_line(rest).good) return visitor.on_bad(BadRecord::kTorn, {at + from, rest});
-        return visitor.on_record(record, {at + from, rest});
-      }
-      from = text.find('{', from + 1);
+      if (read_line(rest).good && record.kind != RecordKind::kNothing) return from;
+      from = text.find("{\"", from + 1);
     }
-    return visitor.on_bad(verdict.reason, line);
+    return 0;
   }
 
   /// The lines from `at` to `end`, each by itself.
@@ -991,12 +1004,12 @@ struct RecordParser::Impl {
       std::size_t line_end = all.find('\n', start);
       if (line_end == std::string_view::npos || line_end > end) line_end = end;
       if (read_document(document) != simdjson::SUCCESS) break;
-      // Nothing but a line break may stand between this document and the next.
+      // Nothing but a line break may stand between this document and the next. What stands behind the last one the library
+      // does not tell: that line is read by itself.
       const char* next = nullptr;
-      const std::size_t next_at =
-          document.current_location().get(next) == simdjson::SUCCESS ? static_cast<std::size_t>(next - all.data()) : end;
-      if (next_at <= line_end && next_at != end) break;
-      if (line_end < end && !is_blank(all.substr(line_end, std::min(next_at, end) - line_end))) break;
+      if (document.current_location().get(next) != simdjson::SUCCESS) break;
+      const auto next_at = static_cast<std::size_t>(next - all.data());
+      if (next_at <= line_end || next_at > end || !is_blank(all.substr(line_end, next_at - line_end))) break;
       const LogLine line{start, all.substr(start, line_end - start)};
       const Verdict verdict = take_envelope(line.text);
       ADM_TRY(verdict.good ? visitor.on_record(record, line) : visitor.on_bad(verdict.reason, line));
@@ -1038,7 +1051,8 @@ bool RecordParser::is_whole(std::string_view line) {
   while (!line.empty() && static_cast<unsigned char>(line.back()) <= ' ') line.remove_suffix(1);
   if (line.empty() || line.back() != '}') return false;
   const Verdict verdict = impl_->read_line(line);
-  return verdict.good || (verdict.reason != BadRecord::kNotJson && verdict.reason != BadRecord::kNotUtf8);
+  if (verdict.good || (verdict.reason != BadRecord::kNotJson && verdict.reason != BadRecord::kNotUtf8)) return true;
+  return impl_->find_record_behind(line) != 0;
 }
 
 std::string_view name_of(BadRecord reason) {

@@ -66,7 +66,8 @@ class RecordParser {
 
   /// Visits each line of `lines`; the last one needs no line break. Fails only as the visitor does.
   Status parse(std::string_view lines, RecordVisitor& visitor);
-  /// Whether `line` is one whole record or one whole JSON object of no known shape: nothing more belongs to it.
+  /// Whether `line` is one whole record or one whole JSON object of no known shape, or ends in such a record: nothing more
+  /// belongs to it.
   bool is_whole(std::string_view line);
 
  private:
