@@ -69,7 +69,7 @@ void bind_value(sqlite::Statement& statement, int index, const Value& value) {
     case Value::Kind::kAbsent:
     case Value::Kind::kNull: statement.bind_null(index); break;
     case Value::Kind::kInteger: statement.bind(index, value.integer); break;
-    case Value::Kind::kReal: statement.bind(index, value.real); break;
+    case Value::Kind::kReal: statement.bind(index, value.real()); break;
     case Value::Kind::kText: statement.bind(index, value.text); break;
   }
 }
@@ -80,8 +80,8 @@ bool holds(const sqlite::Statement& row, int column, const Value& value) {
     case sqlite::ColumnType::kNull: return value.kind == Value::Kind::kNull;
     case sqlite::ColumnType::kInteger:
       return (value.kind == Value::Kind::kInteger && value.integer == row.integer(column)) ||
-             (value.kind == Value::Kind::kReal && value.real == static_cast<double>(row.integer(column)));
-    case sqlite::ColumnType::kReal: return value.kind == Value::Kind::kReal && value.real == row.real(column);
+             (value.kind == Value::Kind::kReal && value.real() == static_cast<double>(row.integer(column)));
+    case sqlite::ColumnType::kReal: return value.kind == Value::Kind::kReal && value.real() == row.real(column);
     case sqlite::ColumnType::kText: return value.kind == Value::Kind::kText && value.text == row.text(column);
     case sqlite::ColumnType::kBlob: return false;
   }
@@ -112,7 +112,7 @@ std::string_view text_of(const Value& value, NumberText& buffer) {
       return {buffer.data(), static_cast<std::size_t>(end - buffer.data())};
     }
     case Value::Kind::kReal: {
-      const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value.real).ptr;
+      const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value.real()).ptr;
       return {buffer.data(), static_cast<std::size_t>(end - buffer.data())};
     }
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <string_view>
 
@@ -14,14 +15,15 @@ struct Value {
   enum class Kind : std::uint8_t { kAbsent, kNull, kInteger, kReal, kText };
 
   Kind kind = Kind::kAbsent;
-  std::int64_t integer = 0;
-  double real = 0;
+  std::int64_t integer = 0;  // of a kReal its bits: a record is a dozen of these, and copied
   std::string_view text;
 
-  static Value null() { return {Kind::kNull, 0, 0, {}}; }
-  static Value of(std::int64_t number) { return {Kind::kInteger, number, 0, {}}; }
-  static Value of(double number) { return {Kind::kReal, 0, number, {}}; }
-  static Value of(std::string_view text) { return {Kind::kText, 0, 0, text}; }
+  static Value null() { return {Kind::kNull, 0, {}}; }
+  static Value of(std::int64_t number) { return {Kind::kInteger, number, {}}; }
+  static Value of(double number) { return {Kind::kReal, std::bit_cast<std::int64_t>(number), {}}; }
+  static Value of(std::string_view text) { return {Kind::kText, 0, text}; }
+
+  [[nodiscard]] double real() const { return std::bit_cast<double>(integer); }
 
   [[nodiscard]] bool given() const { return kind != Kind::kAbsent; }
   [[nodiscard]] bool empty() const { return kind <= Kind::kNull || (kind == Kind::kText && text.empty()); }

@@ -39,8 +39,7 @@ struct Encoding {
 using Encodings = std::array<Encoding, kLandingColumnsMax>;
 
 /// What one envelope held, before its table is known.
-struct Envelope {
-  Members before, after, key, row, properties;
+struct EnvelopeParts {
   bool has_before = false, has_after = false, has_key = false, has_row = false, has_properties = false;
   bool has_op = false, has_source = false, has_status = false, has_ddl = false;
   bool null = false;  // a tombstone
@@ -55,16 +54,12 @@ struct Envelope {
   Value seq, lsn, scn, position, row_number;
   std::string_view change_lsn, log_file;
 
-  void clear() {
-    Members kept[5];
-    Members* const lists[5] = {&before, &after, &key, &row, &properties};
-    for (int i = 0; i < 5; ++i) {
-      lists[i]->clear();
-      kept[i] = std::move(*lists[i]);
-    }
-    *this = Envelope();
-    for (int i = 0; i < 5; ++i) *lists[i] = std::move(kept[i]);
-  }
+};
+/// … with its lists, whose memory is kept from line to line; each counts when its flag says so.
+struct Envelope : EnvelopeParts {
+  Members before, after, key, row, properties;
+
+  void clear() { static_cast<EnvelopeParts&>(*this) = EnvelopeParts(); }
 };
 
 bool same_text(std::string_view wanted_lower, std::string_view text) {
@@ -284,6 +279,7 @@ struct RecordParser::Impl {
   // Of the line.
   Envelope envelope;
   Record record;
+  const LandingTable* last_table = nullptr;
   std::array<Scratch, kLandingColumnsMax> scratch, scratch_before;
   std::string position_text;
 
@@ -747,13 +743,8 @@ struct RecordParser::Impl {
         switch (value.kind) {
           case Value::Kind::kAbsent:
           case Value::Kind::kNull: break;
-          case Value::Kind::kInteger: digest.add(static_cast<std::uint64_t>(value.integer)); break;
-          case Value::Kind::kReal: {
-            std::uint64_t bits = 0;
-            std::memcpy(&bits, &value.real, sizeof bits);
-            digest.add(bits);
-            break;
-          }
+          case Value::Kind::kInteger:
+          case Value::Kind::kReal: digest.add(static_cast<std::uint64_t>(value.integer)); break;
           case Value::Kind::kText: digest.add(value.text); break;
         }
       }
@@ -782,12 +773,18 @@ struct RecordParser::Impl {
     return kGood;
   }
 
+  /// Records of a table mostly come one after the other.
+  const LandingTable* table_of(std::string_view name) {
+    if (last_table == nullptr || last_table->name != name) last_table = find_landing_table(name);
+    return last_table;
+  }
+
   Verdict take_debezium() {
     Envelope& e = envelope;
     const std::string_view name = !e.source_table.empty() ? e.source_table : e.table;
     if (e.op == "m") return kGood;  // a message, of no table
     if (name.empty()) return bad(BadRecord::kUnknownTable);
-    record.table = find_landing_table(name);
+    record.table = table_of(name);
     if (record.table == nullptr) {
       record.other_table = true;
       return kGood;
@@ -803,7 +800,7 @@ struct RecordParser::Impl {
 
   Verdict take_plain() {
     Envelope& e = envelope;
-    record.table = find_landing_table(e.table);
+    record.table = table_of(e.table);
     if (record.table == nullptr) return bad(BadRecord::kUnknownTable);
     if (e.op == "upsert" || (!e.has_op && e.has_row)) {
       if (!e.has_row) return bad(BadRecord::kNoRow);
@@ -856,7 +853,7 @@ struct RecordParser::Impl {
       if (*number <= -kSecondsMax * 1'000 || *number >= kSecondsMax * 1'000) return time;
       millis = *number >= kSecondsMax || *number <= -kSecondsMax ? *number : *number * 1'000;
     } else if (time.kind == Value::Kind::kReal) {
-      seconds_and_fraction = time.real;
+      seconds_and_fraction = time.real();
       if (!(seconds_and_fraction > -1e11 && seconds_and_fraction < 1e11)) return time;
       millis = static_cast<std::int64_t>(seconds_and_fraction * 1'000 + (seconds_and_fraction < 0 ? -0.5 : 0.5));
     } else {
