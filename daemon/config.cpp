@@ -11,6 +11,7 @@
 #include <map>
 #include <numeric>
 #include <tuple>
+#include <utility>
 
 namespace admetrics {
 namespace {
@@ -368,7 +369,8 @@ std::string nearest_key(const std::string& path) {
   // The whole path may be misspelled, or the key may stand outside its section.
   const auto distance_to = [&](const Key& key) {
     const std::string_view name = key.path.substr(key.path.rfind('.') + 1);
-    return std::min(edit_distance(path, key.path), edit_distance(path, name));
+    const std::size_t whole = edit_distance(path, key.path);
+    return std::pair(std::min(whole, edit_distance(path, name)), whole);
   };
   const auto nearest = std::min_element(keys.begin(), keys.end(),
                                         [&](const Key& a, const Key& b) { return distance_to(a) < distance_to(b); });
