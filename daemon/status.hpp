@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -8,6 +9,7 @@
 
 #include "backfill/backfill.hpp"
 #include "core/engine/engine.hpp"
+#include "quality/quality.hpp"
 #include "sources/changelog/changelog_source.hpp"
 #include "sources/sqlite/sqlite_source.hpp"
 #include "state/ledger_store.hpp"
@@ -29,6 +31,12 @@ struct ReloadOutcome {
   bool last_accepted = false;
   std::int64_t last_at_seconds = 0;  // 0: there was none
   std::string last_text;             // what it did, or the first mistake
+};
+
+/// The last look at what the rows say about the data behind them.
+struct QualityOutcome {
+  std::int64_t at_seconds = 0;  // 0: there was none
+  quality::Report report;
 };
 
 /// What the daemon tells about itself. Written by the pipeline, read by anyone.
@@ -54,6 +62,7 @@ struct DaemonStatus {
   std::optional<source::ChangelogState> changelog;  // none: the source is tables
   backfill::Progress backfill;
   ReloadOutcome reload;
+  std::shared_ptr<const QualityOutcome> quality;  // null: nobody has looked yet
   std::int64_t users = 0;
   std::int64_t ledger_memory_bytes = 0;
   std::int64_t resident_memory_bytes = 0;

@@ -17,7 +17,7 @@ packages=(
   libtomlplusplus-dev libcli11-dev prometheus-cpp-dev libabsl-dev tzdata libsystemd-dev libdeflate-dev
   zlib1g-dev libzstd-dev
   libgtest-dev libgmock-dev libbenchmark-dev
-  python3 sqlite3 dpkg-dev
+  python3 sqlite3 dpkg-dev file
 )
 wishes=()  # what tests can do without
 case "${1-}" in
