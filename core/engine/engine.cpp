@@ -194,7 +194,7 @@ Result<EpochReport> Engine::run_epoch(const EpochRequest& request) {
 
   ADM_ASSIGN(Plan plan, make_plan());
   plan.purge_unrecognized = report.audited;
-  const bool nothing_new = plan.empty() && rejects.empty() && !meta_->rejects_changed() &&
+  const bool nothing_new = !request.commit_always && plan.empty() && rejects.empty() && !meta_->rejects_changed() &&
                            input.position == header_.position && request.as_of == header_.as_of && !first &&
                            !settings_changed;
   if (!nothing_new) {
@@ -458,6 +458,13 @@ std::vector<UnmappedValue> Engine::unmapped() const {
   return meta_ ? meta_->unmapped(header_.mappings) : std::vector<UnmappedValue>{};
 }
 std::size_t Engine::user_count() const { return state_ ? state_->user_count() : 0; }
+std::int64_t Engine::rows_with_users(Day day) const {
+  std::int64_t rows = 0;
+  if (!state_) return rows;
+  for (const RowShard& shard : state_->rows)
+    shard.for_each_cell([&](CellKey cell) { rows += cell.day == day ? 1 : 0; });
+  return rows;
+}
 std::size_t Engine::memory_bytes() const { return state_ ? state_->memory_bytes() : 0; }
 
 }  // namespace admetrics
