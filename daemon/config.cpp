@@ -219,6 +219,10 @@ const std::vector<Key>& known_keys() {
        [](const toml::node& n, Config& c) {
          return take_measure(n, kDurationsMs, "\"50ms\"", c.tunables.commit_interval_ms);
        }},
+      {"engine.heartbeat_interval",
+       [](const toml::node& n, Config& c) {
+         return take_measure(n, kDurationsMs, "\"30s\"", c.tunables.heartbeat_interval_ms);
+       }},
       {"http.listen", [](const toml::node& n, Config& c) { return take_listen(n, c.http); }},
       {"http.token_file", [](const toml::node& n, Config& c) { return take_name(n, c.http.token_file); }},
       {"http.allow_remote", [](const toml::node& n, Config& c) { return take_flag(n, c.http.allow_remote); }},
