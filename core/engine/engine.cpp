@@ -244,9 +244,14 @@ Status Engine::read_source(EpochReport& report, EpochInput& input) {
   };
   if (input.scan_users) {
     const auto after_pass = [&](double share) { return check_memory(*state_, share); };
-    return users_->reconcile(*source_, input.users_estimate,
-                             options_.memory.scan_bytes / static_cast<std::int64_t>(options_.memory.squeeze), read_meta,
-                             after_pass);
+    // What a scan gathers stands beside what stays of it: where these are too much together, more passes are made.
+    std::int64_t scan_bytes = options_.memory.scan_bytes / static_cast<std::int64_t>(options_.memory.squeeze);
+    if (scan_bytes > 0 && options_.memory.state_bytes > 0) {
+      constexpr std::int64_t kSmallestShare = 4;
+      const std::int64_t room = options_.memory.state_bytes - input.users_estimate * kStateBytesPerUser;
+      scan_bytes = std::clamp(room, scan_bytes / kSmallestShare, scan_bytes);
+    }
+    return users_->reconcile(*source_, input.users_estimate, scan_bytes, read_meta, after_pass);
   }
   ADM_TRY(read_meta());
   return users_->apply(*source_, input.users);
