@@ -19,6 +19,7 @@ struct HttpConfig {
   std::string token_file;
   std::vector<std::string> tokens;  // read from it
   bool allow_remote = false;        // other hosts may come without a token
+  std::vector<std::string> host_names;
   std::vector<std::string> cors_origins;
   bool hide_user_ids = false;
   bool recompute_always = false;
@@ -34,7 +35,19 @@ struct HttpConfig {
   std::int64_t idle_timeout_ms = 60'000;
   std::int64_t ready_lag_max_ms = 60'000;
 
+  /// Whether only programs of this host can reach it.
+  [[nodiscard]] bool is_local() const { return address == "::1" || address.starts_with("127."); }
+
   bool operator==(const HttpConfig&) const = default;
+};
+
+/// [quality]: how often the daemon looks at what the rows say about the data behind them.
+struct QualityConfig {
+  std::int64_t interval_ms = 300'000;  // 0: never
+  std::int64_t days = 28;              // up to today
+  double tolerance_percent = 1;
+
+  bool operator==(const QualityConfig&) const = default;
 };
 
 /// What a running pipeline takes over without a break.
@@ -67,6 +80,8 @@ struct Config {
   Tunables tunables;
   // [http]
   HttpConfig http;
+  // [quality]
+  QualityConfig quality;
   // [log]
   std::string log_level = "info";
   bool log_json = false;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "core/engine/engine.hpp"
 #include "core/sqlite/lock_meter.hpp"
 #include "daemon/verification.hpp"
+#include "quality/quality.hpp"
 #include "sources/sqlite/sqlite_source.hpp"
 #include "state/ledger_store.hpp"
 
@@ -46,6 +48,12 @@ struct NextDay {
   std::int64_t main_rows = 0;  // with users of the day whose trials are over then
 };
 
+/// The last look at what the rows say about the data behind them.
+struct QualityOutcome {
+  std::int64_t at_seconds = 0;  // 0: there was none
+  quality::Report report;
+};
+
 /// What the daemon tells about itself. Written by the pipeline, read by anyone.
 struct DaemonStatus {
   std::string phase = "starting";  // starting, catching_up, streaming, waiting, paused, stopping
@@ -73,6 +81,7 @@ struct DaemonStatus {
   Verification verification;
   source::LogSize change_log;
   std::vector<sqlite::LockHolds> locks;
+  std::shared_ptr<const QualityOutcome> quality;  // null: nobody has looked yet
   std::int64_t users = 0;
   std::int64_t ledger_memory_bytes = 0;
   std::int64_t resident_memory_bytes = 0;

@@ -98,6 +98,7 @@ commit_interval = "20ms"
 listen = "0.0.0.0:80"
 token_file = "token"
 allow_remote = true
+host_names = ["ads.example.com"]
 cors_origins = ["https://dashboard.example.com", "http://localhost:3000"]
 hide_user_ids = true
 recompute_always = true
@@ -112,10 +113,15 @@ request_timeout = "1s"
 recompute_timeout = "2s"
 idle_timeout = "3s"
 ready_lag_max = "4s"
+[quality]
+interval = "0s"
+days = 7
+tolerance_percent = 0.5
 [log]
 level = "warning"
 format = "json"
 )");
+  EXPECT_EQ(config.quality, (QualityConfig{0, 7, 0.5}));
   EXPECT_FALSE(config.capture_triggers);
   EXPECT_EQ(config.tunables.scan_interval_ms, 300'000);
   EXPECT_EQ(config.sink_path, in_folder("m.db"));
@@ -137,6 +143,7 @@ format = "json"
   http.token_file = in_folder("token");
   http.tokens = {"secret-1", "secret-2"};
   http.allow_remote = true;
+  http.host_names = {"ads.example.com"};
   http.cors_origins = {"https://dashboard.example.com", "http://localhost:3000"};
   http.hide_user_ids = true;
   http.recompute_always = true;
@@ -259,6 +266,24 @@ TEST_F(ConfigTest, OriginsAreWhatBrowsersSend) {
        {"\"*\"", "[1]", "[\"example.com\"]", "[\"https://example.com/\"]", "[\"https://\"]", "[\"\"]"}) {
     EXPECT_THAT(mistakes(std::string("[http]\ncors_origins = ") + value + "\n"),
                 ElementsAre(mistake(5, "http.cors_origins", "list of origins")))
+        << value;
+  }
+}
+
+TEST_F(ConfigTest, HostNamesAreNamesAlone) {
+  for (const char* value :
+       {"\"ads.example.com\"", "[1]", "[\"\"]", "[\"ads.example.com:80\"]", "[\"https://ads.example.com\"]"}) {
+    EXPECT_THAT(mistakes(std::string("[http]\nhost_names = ") + value + "\n"),
+                ElementsAre(mistake(5, "http.host_names", "list of host names")))
+        << value;
+  }
+}
+
+TEST_F(ConfigTest, AToleranceIsAPercentage) {
+  EXPECT_EQ(good("[quality]\ntolerance_percent = 2\n").quality.tolerance_percent, 2);
+  for (const char* value : {"-1", "101", "nan", "\"1\""}) {
+    EXPECT_THAT(mistakes(std::string("[quality]\ntolerance_percent = ") + value + "\n"),
+                ElementsAre(mistake(5, "quality.tolerance_percent", "from 0 to 100")))
         << value;
   }
 }
