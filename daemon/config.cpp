@@ -230,6 +230,10 @@ const std::vector<Key>& known_keys() {
        [](const toml::node& n, Config& c) {
          return take_measure(n, kDurationsMs, "\"50ms\"", c.tunables.commit_interval_ms);
        }},
+      {"engine.heartbeat_interval",
+       [](const toml::node& n, Config& c) {
+         return take_measure(n, kDurationsMs, "\"30s\"", c.tunables.heartbeat_interval_ms);
+       }},
       {"quality.interval",
        [](const toml::node& n, Config& c) { return take_measure(n, kDurationsMs, "\"5m\"", c.quality.interval_ms); }},
       {"quality.days", [](const toml::node& n, Config& c) { return take_whole(n, 1, 36'500, c.quality.days); }},

@@ -121,13 +121,23 @@ struct SinkState {
   std::vector<SinkKey> last_keys;  // what the last commit changed
 };
 
+/// What became of one table's rows.
+struct TableReceipt {
+  std::string_view table;  // a name that lives for ever
+  std::int64_t inserted = 0;
+  std::int64_t updated = 0;
+  std::int64_t deleted = 0;
+  std::int64_t unchanged = 0;
+};
+
 struct SinkReceipt {
   std::int64_t inserted = 0;
   std::int64_t updated = 0;
   std::int64_t deleted = 0;
-  std::int64_t unchanged = 0;    // rows that were offered and stood already
-  std::vector<SinkKey> changed;  // whose rows were inserted, updated or deleted: the first kReceiptKeysMax
-  bool changed_more = false;     // there were more, or nobody knows which
+  std::int64_t unchanged = 0;        // rows that were offered and stood already
+  std::vector<TableReceipt> tables;  // the same by table, where the sink can tell
+  std::vector<SinkKey> changed;      // whose rows were inserted, updated or deleted: the first kReceiptKeysMax
+  bool changed_more = false;         // there were more, or nobody knows which
 
   [[nodiscard]] std::int64_t written() const { return inserted + updated + deleted; }
 };

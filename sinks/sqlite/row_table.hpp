@@ -17,16 +17,22 @@ class RowTable {
   /// Key values in the order of the table's unique key, as texts.
   using Key = std::span<const std::string_view>;
 
-  static Result<RowTable> open(sqlite::Connection& database, bool main);
+  /// `prefix` stands before the table's name, where it is filled aside.
+  static Result<RowTable> open(sqlite::Connection& database, bool main, std::string_view prefix = "");
 
   /// Inserts without looking: for a table that holds no row with this key.
   Status insert(Key key, const RowValues& values, std::string_view computed_at, SinkReceipt& receipt);
   /// Makes the row of `key` have `values`; none: makes it not exist. Says whether anything changed.
   Result<bool> put(Key key, const RowValues* values, std::string_view computed_at, SinkReceipt& receipt);
 
+  /// Whether `put` would change anything; counts what stands already.
+  Result<bool> differs(Key key, const RowValues* values, SinkReceipt& receipt);
+
   /// The breakdown table only: makes the rows of one cell exactly `rows`, which ascend by (breakdown name, value).
   Result<bool> replace_cell(Key cell, std::span<const BreakdownWrite> rows, std::string_view computed_at,
                             SinkReceipt& receipt);
+  /// Whether `replace_cell` would change anything; counts what stands already.
+  Result<bool> cell_differs(Key cell, std::span<const BreakdownWrite> rows, SinkReceipt& receipt);
 
  private:
   struct Column {
@@ -35,6 +41,16 @@ class RowTable {
     std::size_t index = 0;  // of the number or the list
     int digits = 0;
   };
+
+  /// What has to be done to a cell's rows.
+  struct CellChanges {
+    std::vector<std::int64_t> to_delete;
+    std::vector<std::pair<std::int64_t, const RowValues*>> to_update;
+    std::vector<const BreakdownWrite*> to_insert;
+
+    [[nodiscard]] bool any() const { return !to_delete.empty() || !to_update.empty() || !to_insert.empty(); }
+  };
+  Result<CellChanges> compare_cell(Key cell, std::span<const BreakdownWrite> rows, SinkReceipt& receipt);
 
   [[nodiscard]] bool equals(const sqlite::Statement& row, int first_column, const RowValues& values) const;
   void bind_values(sqlite::Statement& statement, int first_parameter, const RowValues& values) const;
