@@ -114,7 +114,18 @@ std::string take_listen(const toml::node& node, HttpConfig& into) {
   return "";
 }
 
-bool is_loopback(const std::string& address) { return address == "::1" || address.starts_with("127."); }
+/// "ads.example.com": what stands in an address before the port.
+std::string take_host_names(const toml::node& node, std::vector<std::string>& into) {
+  const std::string wrong = "must be a list of host names without a port, such as [\"ads.example.com\"]";
+  const toml::array* list = node.as_array();
+  if (list == nullptr) return wrong;
+  for (const toml::node& entry : *list) {
+    const auto name = entry.value_exact<std::string>();
+    if (!name || name->empty() || name->find_first_of(":/ \t\r\n") != std::string::npos) return wrong;
+    into.push_back(*name);
+  }
+  return "";
+}
 
 /// What a browser sends as Origin: "https://dashboard.example.com", with a port where it is not the usual one.
 std::string take_origins(const toml::node& node, std::vector<std::string>& into) {
@@ -222,6 +233,7 @@ const std::vector<Key>& known_keys() {
       {"http.listen", [](const toml::node& n, Config& c) { return take_listen(n, c.http); }},
       {"http.token_file", [](const toml::node& n, Config& c) { return take_name(n, c.http.token_file); }},
       {"http.allow_remote", [](const toml::node& n, Config& c) { return take_flag(n, c.http.allow_remote); }},
+      {"http.host_names", [](const toml::node& n, Config& c) { return take_host_names(n, c.http.host_names); }},
       {"http.cors_origins", [](const toml::node& n, Config& c) { return take_origins(n, c.http.cors_origins); }},
       {"http.hide_user_ids", [](const toml::node& n, Config& c) { return take_flag(n, c.http.hide_user_ids); }},
       {"http.recompute_always", [](const toml::node& n, Config& c) { return take_flag(n, c.http.recompute_always); }},
@@ -375,7 +387,7 @@ void finish_http(HttpConfig& http, const Lines& lines, Mistakes& mistakes) {
   if (!http.token_file.empty()) {
     if (std::string problem = read_tokens(http.token_file, http.tokens); !problem.empty())
       mistakes.push_back({line_of("http.token_file"), "http.token_file", std::move(problem)});
-  } else if (!is_loopback(http.address) && !http.allow_remote && !is_wrong_already("http.listen") &&
+  } else if (!http.is_local() && !http.allow_remote && !is_wrong_already("http.listen") &&
              !is_wrong_already("http.token_file")) {
     mistakes.push_back({line_of("http.listen"), "http.listen",
                         http.listen + " is open to other hosts, and no token is asked for: set http.token_file, or "

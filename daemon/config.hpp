@@ -19,6 +19,7 @@ struct HttpConfig {
   std::string token_file;
   std::vector<std::string> tokens;  // read from it
   bool allow_remote = false;        // other hosts may come without a token
+  std::vector<std::string> host_names;
   std::vector<std::string> cors_origins;
   bool hide_user_ids = false;
   bool recompute_always = false;
@@ -33,6 +34,9 @@ struct HttpConfig {
   std::int64_t recompute_timeout_ms = 600'000;
   std::int64_t idle_timeout_ms = 60'000;
   std::int64_t ready_lag_max_ms = 60'000;
+
+  /// Whether only programs of this host can reach it.
+  [[nodiscard]] bool is_local() const { return address == "::1" || address.starts_with("127."); }
 
   bool operator==(const HttpConfig&) const = default;
 };

@@ -16,7 +16,7 @@ packages=(
   libboost1.81-dev libsimdjson-dev libspdlog-dev libfmt-dev libconcurrentqueue-dev
   libtomlplusplus-dev libcli11-dev prometheus-cpp-dev libabsl-dev tzdata libsystemd-dev libdeflate-dev
   libgtest-dev libgmock-dev libbenchmark-dev
-  python3 sqlite3 dpkg-dev
+  python3 sqlite3 dpkg-dev file
 )
 wishes=()  # what tests can do without
 case "${1-}" in

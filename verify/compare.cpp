@@ -212,6 +212,7 @@ class TableComparison {
 
   [[nodiscard]] std::vector<std::string> key_of(const Statement& row) const {
     std::vector<std::string> key;
+    key.reserve(static_cast<std::size_t>(key_count_));
     for (int i = 0; i < key_count_; ++i) key.emplace_back(row.is_null(i) ? "NULL" : row.text(i));
     return key;
   }

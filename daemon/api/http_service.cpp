@@ -13,6 +13,9 @@ http::ServerOptions options_of(const HttpConfig& config, Telemetry& telemetry) {
   options.address = config.address;
   options.port = config.port;
   options.tokens = config.tokens;
+  // Where a token is asked for, a stranger's page has none to send.
+  options.own_hosts_only = config.is_local() && config.tokens.empty();
+  options.host_names = config.host_names;
   options.cors_origins = config.cors_origins;
   options.connections_max = static_cast<std::size_t>(config.connections_max);
   options.streams_max = static_cast<std::size_t>(config.streams_max);

@@ -1,5 +1,7 @@
 #include "daemon/http/routes.hpp"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 
 namespace admetrics::http {
@@ -55,6 +57,19 @@ bool is_authorized(std::string_view authorization, const std::vector<std::string
   for (const std::string& secret : tokens) good = equals_in_constant_time(token, secret) || good;
   return good && equals_ignoring_case(scheme, "bearer") &&
          authorization.find_first_not_of(' ') == std::string_view::npos;
+}
+
+bool is_own_host(std::string_view host, const std::vector<std::string>& names) {
+  if (host.starts_with('[')) return true;  // an IPv6 address: nobody's name
+  host = host.substr(0, host.find(':'));
+  if (host.ends_with('.')) host.remove_suffix(1);
+  if (host.find('.') == std::string_view::npos) return true;
+  in_addr address;
+  if (::inet_pton(AF_INET, std::string(host).c_str(), &address) == 1) return true;
+  constexpr std::string_view kLocal = ".localhost";
+  if (host.size() > kLocal.size() && equals_ignoring_case(host.substr(host.size() - kLocal.size()), kLocal))
+    return true;
+  return std::any_of(names.begin(), names.end(), [&](const auto& name) { return equals_ignoring_case(host, name); });
 }
 
 std::optional<std::string> allowed_origin(std::string_view origin, const std::vector<std::string>& allowed) {

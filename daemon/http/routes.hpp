@@ -34,6 +34,11 @@ std::string allowed_methods(const Route& route);
 /// Whether an Authorization field carries one of `tokens`. Takes as long for a wrong one as for the right one.
 bool is_authorized(std::string_view authorization, const std::vector<std::string>& tokens);
 
+/// Whether a Host field names this server: an IP address, a name without a dot, `*.localhost`, or one of `names`, with any port.
+/// Another name means that a page of a stranger had its own name resolve to this address (DNS rebinding): its scripts
+/// would then read answers as if they came from its own server.
+bool is_own_host(std::string_view host, const std::vector<std::string>& names);
+
 /// Which origin may read an answer: the value of Access-Control-Allow-Origin, or none.
 std::optional<std::string> allowed_origin(std::string_view origin, const std::vector<std::string>& allowed);
 

@@ -302,6 +302,9 @@ class Server::Session : public std::enable_shared_from_this<Server::Session> {
   /// Hands a request to its handler, or answers it here.
   std::optional<Response> take(const Parser::value_type& message, bool gzip, const Route*& route) {
     namespace http = beast::http;
+    if (core_.options_.own_hosts_only && !is_own_host(view_of(message[http::field::host]), core_.options_.host_names)) {
+      return core_.error(421, "the field Host names another server; a name of this one belongs into http.host_names");
+    }
     const auto target = parse_target(view_of(message.target()));
     const bool everything = message.method() == http::verb::options && message.target() == "*";
     if (!target && !everything) return core_.error(400, "the request's target is not a path with a query");

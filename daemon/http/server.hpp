@@ -26,6 +26,8 @@ struct ServerOptions {
   std::uint16_t port = 0;             // 0: the system chooses
   int listener = -1;                  // of a server before this one, at the same place: nobody who comes is turned away
   std::vector<std::string> tokens;    // one of them is asked for; none: nobody is asked
+  bool own_hosts_only = false;        // others are misdirected (421): see is_own_host
+  std::vector<std::string> host_names;  // its own, besides those that is_own_host knows
   std::vector<std::string> cors_origins;
   std::size_t connections_max = 512;
   std::size_t streams_max = 256;

@@ -98,6 +98,7 @@ commit_interval = "20ms"
 listen = "0.0.0.0:80"
 token_file = "token"
 allow_remote = true
+host_names = ["ads.example.com"]
 cors_origins = ["https://dashboard.example.com", "http://localhost:3000"]
 hide_user_ids = true
 recompute_always = true
@@ -137,6 +138,7 @@ format = "json"
   http.token_file = in_folder("token");
   http.tokens = {"secret-1", "secret-2"};
   http.allow_remote = true;
+  http.host_names = {"ads.example.com"};
   http.cors_origins = {"https://dashboard.example.com", "http://localhost:3000"};
   http.hide_user_ids = true;
   http.recompute_always = true;
@@ -259,6 +261,15 @@ TEST_F(ConfigTest, OriginsAreWhatBrowsersSend) {
        {"\"*\"", "[1]", "[\"example.com\"]", "[\"https://example.com/\"]", "[\"https://\"]", "[\"\"]"}) {
     EXPECT_THAT(mistakes(std::string("[http]\ncors_origins = ") + value + "\n"),
                 ElementsAre(mistake(5, "http.cors_origins", "list of origins")))
+        << value;
+  }
+}
+
+TEST_F(ConfigTest, HostNamesAreNamesAlone) {
+  for (const char* value :
+       {"\"ads.example.com\"", "[1]", "[\"\"]", "[\"ads.example.com:80\"]", "[\"https://ads.example.com\"]"}) {
+    EXPECT_THAT(mistakes(std::string("[http]\nhost_names = ") + value + "\n"),
+                ElementsAre(mistake(5, "http.host_names", "list of host names")))
         << value;
   }
 }

@@ -289,6 +289,22 @@ TEST_F(ServerTest, TokensAreAskedFor) {
   EXPECT_THAT(ask("OPTIONS /hello HTTP/1.1\r\n\r\n"), HasSubstr("204"));
 }
 
+TEST_F(ServerTest, RequestsForANameThatIsNotItsOwnAreMisdirected) {
+  options_.own_hosts_only = true;
+  options_.host_names = {"ads.example.com"};
+  start();
+  for (const char* own :
+       {"", "127.0.0.1", "localhost:1", "10.1.2.3:80", "[::1]:80", "box", "a.LOCALHOST", "ADS.example.com:443"})
+    EXPECT_THAT(ask("GET /hello HTTP/1.1\r\nHost: " + std::string(own) + "\r\nConnection: close\r\n\r\n"),
+                HasSubstr(" 200 "))
+        << own;
+  for (const char* foreign :
+       {"evil.example", "evil.example.:8787", "127.0.0.1.evil.example", "example.com", "1.2.3.4.5", "xlocalhost.com"})
+    EXPECT_THAT(ask("GET /hello HTTP/1.1\r\nHost: " + std::string(foreign) + "\r\nConnection: close\r\n\r\n"),
+                HasSubstr(" 421 "))
+        << foreign;
+}
+
 TEST_F(ServerTest, OtherOriginsOnlyWhereConfigured) {
   start();
   EXPECT_THAT(ask(get("/hello", "Origin: https://a\r\n")), Not(HasSubstr("Access-Control")));
