@@ -24,7 +24,8 @@ void OfflineCli::add_explain(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
       "explain",
       "Where one stored row comes from: its raw rows, what each gives to which column, each column's formula with its "
-      "numbers, and when the row last changed.\nExit status: 0 the stored row agrees, 1 it does not, 2 could not "
+      "numbers, and when and why the row last changed.\nExit status: 0 the stored row agrees, 1 it does not, 2 could "
+      "not "
       "tell.\n\n"
       "Examples:\n"
       "  admetricsd explain --config FILE --entity-type ad --entity-id 120210000002235590 --date 2025-07-03\n"

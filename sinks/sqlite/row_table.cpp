@@ -186,7 +186,10 @@ Result<bool> RowTable::differs(Key key, const RowValues* values, SinkReceipt& re
 }
 
 Result<RowTable::CellChanges> RowTable::compare_cell(Key cell, std::span<const BreakdownWrite> rows,
-                                                     SinkReceipt& receipt) {
+                                                     SinkReceipt& receipt, const OnChange& on_change) {
+  const auto tell = [&](std::string_view type, std::string_view value) {
+    if (on_change) on_change(type, value);
+  };
   CellChanges changes;
   auto& to_delete = changes.to_delete;
   auto& to_update = changes.to_update;
@@ -211,10 +214,12 @@ Result<RowTable::CellChanges> RowTable::compare_cell(Key cell, std::span<const B
     }
     if (next == rows.size() || name_and_value(rows[next]) != stored || !rows[next].values) {
       to_delete.push_back(metric_id);
+      tell(stored.first, stored.second);
     } else if (equals(select_cell_, 3, *rows[next].values)) {
       ++receipt.unchanged;
     } else {
       to_update.emplace_back(metric_id, &*rows[next].values);
+      tell(stored.first, stored.second);
     }
     if (next < rows.size() && name_and_value(rows[next]) == stored) ++next;
   }));
@@ -225,19 +230,20 @@ Result<RowTable::CellChanges> RowTable::compare_cell(Key cell, std::span<const B
 }
 
 Result<bool> RowTable::cell_differs(Key cell, std::span<const BreakdownWrite> rows, SinkReceipt& receipt) {
-  ADM_ASSIGN(const CellChanges changes, compare_cell(cell, rows, receipt));
+  ADM_ASSIGN(const CellChanges changes, compare_cell(cell, rows, receipt, nullptr));
   return changes.any();
 }
 
 Result<bool> RowTable::replace_cell(Key cell, std::span<const BreakdownWrite> rows, std::string_view computed_at,
-                                    SinkReceipt& receipt) {
+                                    SinkReceipt& receipt, const OnChange& on_change) {
   // First look at what stands, then write: a statement must not walk over rows that are being changed.
-  ADM_ASSIGN(const CellChanges changes, compare_cell(cell, rows, receipt));
+  ADM_ASSIGN(const CellChanges changes, compare_cell(cell, rows, receipt, on_change));
   for (const std::int64_t metric_id : changes.to_delete) ADM_TRY(remove(metric_id, receipt));
   for (const auto& [metric_id, values] : changes.to_update) ADM_TRY(update(metric_id, *values, computed_at, receipt));
   for (const BreakdownWrite* row : changes.to_insert) {
     const std::array<std::string_view, 5> key{cell[0], cell[1], cell[2], name_of(row->breakdown), row->value};
     ADM_TRY(insert(key, *row->values, computed_at, receipt));
+    if (on_change) on_change(key[3], key[4]);
   }
   return changes.any();
 }

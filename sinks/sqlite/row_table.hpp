@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,6 +21,9 @@ class RowTable {
   /// `prefix` stands before the table's name, where it is filled aside.
   static Result<RowTable> open(sqlite::Connection& database, bool main, std::string_view prefix = "");
 
+  /// Hears of a breakdown row that changed, by its type and value.
+  using OnChange = std::function<void(std::string_view type, std::string_view value)>;
+
   /// Inserts without looking: for a table that holds no row with this key.
   Status insert(Key key, const RowValues& values, std::string_view computed_at, SinkReceipt& receipt);
   /// Makes the row of `key` have `values`; none: makes it not exist. Says whether anything changed.
@@ -29,8 +33,9 @@ class RowTable {
   Result<bool> differs(Key key, const RowValues* values, SinkReceipt& receipt);
 
   /// The breakdown table only: makes the rows of one cell exactly `rows`, which ascend by (breakdown name, value).
+  /// `on_change(type, value)` hears of each row that changed.
   Result<bool> replace_cell(Key cell, std::span<const BreakdownWrite> rows, std::string_view computed_at,
-                            SinkReceipt& receipt);
+                            SinkReceipt& receipt, const OnChange& on_change = nullptr);
   /// Whether `replace_cell` would change anything; counts what stands already.
   Result<bool> cell_differs(Key cell, std::span<const BreakdownWrite> rows, SinkReceipt& receipt);
 
@@ -50,7 +55,8 @@ class RowTable {
 
     [[nodiscard]] bool any() const { return !to_delete.empty() || !to_update.empty() || !to_insert.empty(); }
   };
-  Result<CellChanges> compare_cell(Key cell, std::span<const BreakdownWrite> rows, SinkReceipt& receipt);
+  Result<CellChanges> compare_cell(Key cell, std::span<const BreakdownWrite> rows, SinkReceipt& receipt,
+                                   const OnChange& on_change);
 
   [[nodiscard]] bool equals(const sqlite::Statement& row, int first_column, const RowValues& values) const;
   void bind_values(sqlite::Statement& statement, int first_parameter, const RowValues& values) const;

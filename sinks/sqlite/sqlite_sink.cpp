@@ -19,6 +19,13 @@ std::optional<Level> level_of(std::string_view name) {
   return std::nullopt;
 }
 
+std::optional<Breakdown> breakdown_of(std::string_view name) {
+  for (const Breakdown breakdown : kBreakdowns) {
+    if (name_of(breakdown) == name) return breakdown;
+  }
+  return std::nullopt;
+}
+
 // Pages kept while an epoch writes: indexes are written out of order, and a page that was thrown out is read again.
 constexpr const char* kUsualCache = "PRAGMA cache_size = -8192";  // 8 MiB
 constexpr std::size_t kLargeEpochCells = 10'000;
@@ -262,6 +269,7 @@ Status SqliteSink::begin(const CommitHeader& header, bool purge_unrecognized) {
   committed_at_ = format_timestamp(header.committed_at);
   receipt_ = {};
   counts_ = {};
+  receipt_.rows_known = true;
   keys_noted_ = 0;
   cells_written_ = 0;
   items_ = 0;
@@ -397,6 +405,16 @@ Status SqliteSink::note_key(SinkKey::Kind kind, Level level, std::string_view en
   return put.run();
 }
 
+void SqliteSink::note_row(const SinkKey& key, Breakdown breakdown, std::string_view value) {
+  if (!receipt_.rows_known) return;
+  if (receipt_.rows.size() == kReceiptRowsMax) {
+    receipt_.rows_known = false;
+    receipt_.rows = {};
+    return;
+  }
+  receipt_.rows.push_back({key, breakdown, std::string(value)});
+}
+
 Status SqliteSink::write_cells(std::span<const CellWrite> cells) {
   if (cells_written_ < kLargeEpochCells && cells_written_ + cells.size() >= kLargeEpochCells) {
     ADM_TRY(database_->execute("PRAGMA cache_size = -" + std::to_string(options_.large_cache_bytes / 1'024)));
@@ -415,8 +433,16 @@ Status SqliteSink::write_cells(std::span<const CellWrite> cells) {
     ADM_ASSIGN(const bool stands, begin_item());
     if (stands) {
       // Counted as it was when it was written.
-      counts_[kMain].inserted += cell.main ? 1 : 0;
-      for (const BreakdownWrite& row : cell.breakdowns) counts_[kBreakdown].inserted += row.values ? 1 : 0;
+      const SinkKey written{SinkKey::Kind::kCell, cell.level, std::string(cell.entity_id), cell.day};
+      if (cell.main) {
+        ++counts_[kMain].inserted;
+        note_row(written, Breakdown::kNone, {});
+      }
+      for (const BreakdownWrite& row : cell.breakdowns) {
+        if (!row.values) continue;
+        ++counts_[kBreakdown].inserted;
+        note_row(written, row.breakdown, row.value);
+      }
       last_cell_ = std::make_tuple(std::string(name_of(cell.level)), std::string(cell.entity_id), cell.day);
       continue;
     }
@@ -435,6 +461,7 @@ Status SqliteSink::write_cell(const CellWrite& cell) {
   auto cell_key = std::make_tuple(std::string(key[0]), std::string(key[1]), cell.day);
   const bool insert_only = tables_empty_ && (!last_cell_ || *last_cell_ < cell_key);
   if (insert_only) last_cell_ = std::move(cell_key);
+  const SinkKey written{SinkKey::Kind::kCell, cell.level, std::string(cell.entity_id), cell.day};
   bool changed = false;
   if (insert_only) {
     if (cell.main) ADM_TRY(main.insert(key, *cell.main, committed_at_, counts_[kMain]));
@@ -442,19 +469,26 @@ Status SqliteSink::write_cell(const CellWrite& cell) {
   } else {
     ADM_ASSIGN(changed, main.put(key, cell.main ? &*cell.main : nullptr, committed_at_, counts_[kMain]));
   }
+  if (changed) note_row(written, Breakdown::kNone, {});
   if (cell.whole && !insert_only) {
+    const auto on_change = [&](std::string_view type, std::string_view value) {
+      if (const auto changed_in = breakdown_of(type)) note_row(written, *changed_in, value);
+    };
     ADM_ASSIGN(const bool rows_changed,
-               breakdown.replace_cell(key, cell.breakdowns, committed_at_, counts_[kBreakdown]));
+               breakdown.replace_cell(key, cell.breakdowns, committed_at_, counts_[kBreakdown], on_change));
     changed = changed || rows_changed;
   } else {
     for (const BreakdownWrite& row : cell.breakdowns) {
       const std::array<std::string_view, 5> row_key{key[0], key[1], key[2], name_of(row.breakdown), row.value};
       const RowValues* values = row.values ? &*row.values : nullptr;
       if (insert_only) {
-        if (values != nullptr) ADM_TRY(breakdown.insert(row_key, *values, committed_at_, counts_[kBreakdown]));
+        if (values == nullptr) continue;
+        ADM_TRY(breakdown.insert(row_key, *values, committed_at_, counts_[kBreakdown]));
+        note_row(written, row.breakdown, row.value);
       } else {
         ADM_ASSIGN(const bool row_changed, breakdown.put(row_key, values, committed_at_, counts_[kBreakdown]));
         changed = changed || row_changed;
+        if (row_changed) note_row(written, row.breakdown, row.value);
       }
     }
   }
@@ -467,7 +501,10 @@ Status SqliteSink::write_names(std::span<const NameWrite> names) {
   for (const NameWrite& name : names) {
     ADM_ASSIGN(const bool stands, begin_item());
     if (stands) {
-      counts_[kNames].inserted += name.canonical_name ? 1 : 0;
+      if (name.canonical_name) {
+        ++counts_[kNames].inserted;
+        note_row({SinkKey::Kind::kName, name.level, std::string(name.entity_id), kNoDay}, Breakdown::kNone, {});
+      }
       continue;
     }
     ADM_TRY(write_name(name));
@@ -506,6 +543,7 @@ Status SqliteSink::write_name(const NameWrite& name) {
   }
   ADM_TRY(write.run());
   ADM_TRY(note_key(SinkKey::Kind::kName, name.level, name.entity_id, kNoDay));
+  note_row({SinkKey::Kind::kName, name.level, std::string(name.entity_id), kNoDay}, Breakdown::kNone, {});
   return {};
 }
 
@@ -514,7 +552,10 @@ Status SqliteSink::write_hierarchies(std::span<const HierarchyWrite> hierarchies
   for (const HierarchyWrite& hierarchy : hierarchies) {
     ADM_ASSIGN(const bool stands, begin_item());
     if (stands) {
-      counts_[kHierarchies].inserted += hierarchy.present ? 1 : 0;
+      if (hierarchy.present) {
+        ++counts_[kHierarchies].inserted;
+        note_row({SinkKey::Kind::kHierarchy, Level::kAd, std::string(hierarchy.ad_id), kNoDay}, Breakdown::kNone, {});
+      }
       continue;
     }
     ADM_TRY(write_hierarchy(hierarchy));
@@ -555,6 +596,7 @@ Status SqliteSink::write_hierarchy(const HierarchyWrite& hierarchy) {
   }
   ADM_TRY(write.run());
   ADM_TRY(note_key(SinkKey::Kind::kHierarchy, Level::kAd, hierarchy.ad_id, kNoDay));
+  note_row({SinkKey::Kind::kHierarchy, Level::kAd, std::string(hierarchy.ad_id), kNoDay}, Breakdown::kNone, {});
   return {};
 }
 
@@ -590,7 +632,7 @@ Result<SinkReceipt> SqliteSink::commit() {
     const SinkReceipt& one = counts_[i];
     receipt_.tables.push_back({kTables[i], one.inserted, one.updated, one.deleted, one.unchanged});
   }
-  return receipt_;
+  return std::move(receipt_);
 }
 
 SinkReceipt SqliteSink::total() const {

@@ -89,6 +89,7 @@ class SqliteSink : public Sink {
   Result<bool> begin_item();
   Status end_item();
   Status end_fill_transaction();
+  void note_row(const SinkKey& key, Breakdown breakdown, std::string_view value);
 
   const std::string name_ = "sqlite";
   const SqliteSinkOptions options_;

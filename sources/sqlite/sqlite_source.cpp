@@ -4,6 +4,8 @@
 #include <sys/vfs.h>
 
 #include <algorithm>
+#include <iterator>
+#include <map>
 
 #include "core/base/release.hpp"
 
@@ -44,6 +46,23 @@ template <class T>
 void sort_unique(std::vector<T>& items) {
   std::sort(items.begin(), items.end());
   items.erase(std::unique(items.begin(), items.end()), items.end());
+}
+
+std::uint8_t records_bit(std::int64_t kind) {
+  switch (static_cast<ChangeKind>(kind)) {
+    case ChangeKind::kUser: return kUserRecords;
+    case ChangeKind::kEvent: return kEventRecords;
+    case ChangeKind::kProduct: return kProductRecords;
+    case ChangeKind::kCountryMapping:
+    case ChangeKind::kDeviceMapping:
+    case ChangeKind::kProcessedDay:
+    case ChangeKind::kMetaDaily:
+    case ChangeKind::kMetaCountry:
+    case ChangeKind::kMetaRegion:
+    case ChangeKind::kMetaDevice:
+    case ChangeKind::kHeartbeat: return 0;
+  }
+  return 0;
 }
 
 std::string key_text(const sqlite::Statement& statement, int column) {
@@ -507,38 +526,46 @@ Status SqliteSource::read_user_changes(const Position& before, Position& now, Ep
     if (now.held_everyone || from_seq == to_seq) return {};
   }
   ADM_ASSIGN(sqlite::Statement select,
-             product.prepare("SELECT DISTINCT key1 FROM _admetrics_changes WHERE seq > ?1 AND kind <= ?2 "
+             product.prepare("SELECT DISTINCT key1, kind FROM _admetrics_changes WHERE seq > ?1 AND kind <= ?2 "
                              "AND (seq > ?3 OR kind = ?4)"));
   select.bind(1, released ? before.held_from_seq : from_seq);
   select.bind(2, static_cast<std::int64_t>(ChangeKind::kProduct));
   select.bind(3, from_seq);
   select.bind(4, static_cast<std::int64_t>(ChangeKind::kEvent));
+  std::map<std::string, std::uint8_t> tables;
   for (;;) {
     ADM_ASSIGN(const bool row, select.step());
     if (!row) break;
     std::string user = key_text(select, 0);
     if (now.holding && held_users_.contains(user)) continue;
-    input.users.push_back(std::move(user));
-    if (static_cast<std::int64_t>(input.users.size()) <= lookups_max) continue;
+    tables[std::move(user)] |= records_bit(select.integer(1));
+    if (static_cast<std::int64_t>(tables.size()) <= lookups_max) continue;
     // Everything is cheaper, but a scan would read the held users too.
     now.held_everyone = now.holding;
     input.scan_users = !now.holding;
-    release(input.users);
     return {};
   }
-  sort_unique(input.users);
+  for (auto& [user, records] : tables) {
+    input.users.push_back(user);
+    input.user_tables.push_back(records);
+  }
   return {};
 }
 
 void SqliteSource::add_wish(const EpochWish& wish, const Position& now, EpochInput& input) const {
   // Who is held back follows when the days are whole, wish or not.
   if (!input.scan_users && !now.held_everyone) {
+    std::vector<std::string> wished;
     for (const std::string& user : wish.users) {
-      if (!now.holding || !held_users_.contains(user)) input.users.push_back(user);
+      if (now.holding && held_users_.contains(user)) continue;
+      if (!std::binary_search(input.users.begin(), input.users.end(), user)) wished.push_back(user);
     }
-    sort_unique(input.users);
+    sort_unique(wished);
+    input.user_tables.resize(input.users.size() + wished.size());  // no record names them
+    std::move(wished.begin(), wished.end(), std::back_inserter(input.users));
   }
   if (!input.scan_meta) {
+    if (!wish.ad_days.empty()) input.recorded_ad_days = input.ad_days;
     input.ad_days.insert(input.ad_days.end(), wish.ad_days.begin(), wish.ad_days.end());
     sort_unique(input.ad_days);
   }
