@@ -37,6 +37,9 @@ constexpr std::int64_t kFillTransactionRows = 2'000;
 // Whoever waits for the lock asks after 1, 3, 8, 18, 33, … ms (SQLite's busy handler). A pause longer than the longest of the
 // first distances, 10 ms, is met by one of them wherever it falls.
 constexpr std::int64_t kFillPauseMicros = 13'000;
+// Where nobody has committed anything for a while, a short one: whoever comes gets in after some tries, and is seen then.
+constexpr std::int64_t kFillShortPauseMicros = 1'500;
+constexpr std::int64_t kOthersAwayMicros = 2'000'000;
 constexpr std::int64_t kRemoveRows = 300;  // of an unfinished fill, at a time: each has six places in indexes
 
 constexpr std::string_view kForeignCell =
@@ -664,6 +667,7 @@ Status SqliteSink::begin_fill() {
   // In the epoch's transaction so far: what it wrote goes along.
   ADM_TRY(live_->statements->clear_keys.run());
   fill_token_ = token_of(header_);
+  others_version_ = -1;
   ADM_TRY(create_aside(*database_, fill_token_));
   ADM_ASSIGN(aside_, prepare(kAsidePrefix));
   // Crashed before the ledger's commit, all rows are compared: too many to list.
@@ -706,7 +710,13 @@ Result<bool> SqliteSink::begin_item() {
     return Error{Errc::kInterrupted, "fill the tables", options_.path, "asked to stop"};
   }
   if (options_.pause && options_.clock != nullptr) {
-    const std::int64_t left = transaction_ended_micros_ + kFillPauseMicros - options_.clock->steady_micros();
+    const std::int64_t now = options_.clock->steady_micros();
+    // Rises by the commits of others only.
+    ADM_ASSIGN(const std::int64_t version, database_->query_integer("PRAGMA data_version"));
+    if (version != others_version_) others_seen_micros_ = now;
+    others_version_ = version;
+    const bool alone = now - others_seen_micros_ > kOthersAwayMicros;
+    const std::int64_t left = transaction_ended_micros_ + (alone ? kFillShortPauseMicros : kFillPauseMicros) - now;
     if (left > 0) options_.pause(left);
   }
   if (replaced()) return Error{Errc::kReplaced, "fill the tables", options_.path, "another file was put in its place"};

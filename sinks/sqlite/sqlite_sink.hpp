@@ -125,6 +125,9 @@ class SqliteSink : public Sink {
   std::int64_t rows_before_transaction_ = 0;
   std::int64_t transaction_began_micros_ = 0;
   std::int64_t transaction_ended_micros_ = 0;
+  std::int64_t others_version_ = -1;
+  std::int64_t others_seen_micros_ =
+      0;  // when somebody else's commit was last noticed; a fill begins as if it were then
 };
 
 }  // namespace admetrics::sink
