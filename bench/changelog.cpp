@@ -29,7 +29,8 @@ class BenchClock : public Clock {
     return {std::chrono::duration_cast<std::chrono::seconds>(since).count(), 0};
   }
   [[nodiscard]] std::int64_t steady_micros() const override {
-    return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+    return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
   }
 };
 
@@ -74,11 +75,12 @@ int main(int argc, char** argv) {
                   static_cast<unsigned>(draw() % 24));
     event.time = text.data();
     event.revenue = static_cast<double>(draw() % 5'000) / 100;
-    std::snprintf(text.data(), text.size(),
-                  R"({"table":"mixpanel_event","op":"upsert","seq":%zu,"row":{"event_uuid":"%s","event_name":"RC Trial started",)"
-                  R"("distinct_id":"%s","event_time":"%s","revenue_usd":%.2f}})"
-                  "\n",
-                  i + 1, event.uuid.c_str(), event.user.c_str(), event.time.c_str(), event.revenue);
+    std::snprintf(
+        text.data(), text.size(),
+        R"({"table":"mixpanel_event","op":"upsert","seq":%zu,"row":{"event_uuid":"%s","event_name":"RC Trial started",)"
+        R"("distinct_id":"%s","event_time":"%s","revenue_usd":%.2f}})"
+        "\n",
+        i + 1, event.uuid.c_str(), event.user.c_str(), event.time.c_str(), event.revenue);
     log += text.data();
     events.push_back(std::move(event));
   }
@@ -106,8 +108,9 @@ int main(int argc, char** argv) {
 
   std::string folder = (std::filesystem::temp_directory_path() / "bench-changelog-XXXXXX").string();
   if (::mkdtemp(folder.data()) == nullptr) return 1;
-  const char* const pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536; "
-                              "PRAGMA wal_autocheckpoint = 8192";
+  const char* const pragmas =
+      "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536; "
+      "PRAGMA wal_autocheckpoint = 8192";
   double bare = 0;
   {
     auto database = sqlite::Connection::open(folder + "/bare.db", sqlite::OpenMode::kCreate, 1'000);
@@ -115,8 +118,9 @@ int main(int argc, char** argv) {
     must((*database)->execute(pragmas));
     must((*database)->execute(source::landing_schema_sql()));
     bare = seconds_of([&] {
-      auto insert = (*database)->prepare("INSERT INTO mixpanel_event (event_uuid, event_name, distinct_id, event_time, "
-                                         "revenue_usd, _admetrics_position) VALUES (?1, 'RC Trial started', ?2, ?3, ?4, ?5)");
+      auto insert = (*database)->prepare(
+          "INSERT INTO mixpanel_event (event_uuid, event_name, distinct_id, event_time, "
+          "revenue_usd, _admetrics_position) VALUES (?1, 'RC Trial started', ?2, ?3, ?4, ?5)");
       constexpr std::size_t kRowsPerCommit = 150'000;
       for (std::size_t i = 0; i < events.size();) {
         must((*database)->begin_immediate());

@@ -303,6 +303,10 @@ const std::vector<Key>& known_keys() {
        [](const toml::node& n, Config& c) {
          return take_measure(n, kDurationsMs, "\"50ms\"", c.tunables.commit_interval_ms);
        }},
+      {"engine.heartbeat_interval",
+       [](const toml::node& n, Config& c) {
+         return take_measure(n, kDurationsMs, "\"30s\"", c.tunables.heartbeat_interval_ms);
+       }},
       {"quality.interval",
        [](const toml::node& n, Config& c) { return take_measure(n, kDurationsMs, "\"5m\"", c.quality.interval_ms); }},
       {"quality.days", [](const toml::node& n, Config& c) { return take_whole(n, 1, 36'500, c.quality.days); }},
@@ -482,8 +486,8 @@ void finish_source(Config& config, const Lines& lines, Mistakes& mistakes) {
   const bool wanted = std::any_of(lines.begin(), lines.end(),
                                   [](const auto& line) { return line.first.starts_with("source.changelog."); });
   if (!wanted) return;
-  const bool wrong_already = std::any_of(mistakes.begin(), mistakes.end(),
-                                         [](const auto& m) { return m.key == "source.changelog.path"; });
+  const bool wrong_already =
+      std::any_of(mistakes.begin(), mistakes.end(), [](const auto& m) { return m.key == "source.changelog.path"; });
   if (config.changelog.path.empty() && !wrong_already) mistakes.push_back({0, "source.changelog.path", "is missing"});
   for (const auto& [key, line] : lines) {
     if (key.starts_with("source.sqlite."))
@@ -506,9 +510,9 @@ std::string Config::control_socket() const { return (std::filesystem::path(state
 bool Config::needs_new_pipeline(const Config& next) const {
   const auto fixed = [](const Config& c) {
     const EventNames& names = c.reporting.names;
-    return std::tuple(c.product_db, c.ads_db, c.capture_triggers, c.changelog, c.sink_path, c.state_dir, c.reporting.zone.name(),
-                      c.reporting.trial_length_days, names.trial_started, names.initial_purchase, names.trial_converted,
-                      names.refund_contains, c.as_of, c.workers);
+    return std::tuple(c.product_db, c.ads_db, c.capture_triggers, c.changelog, c.sink_path, c.state_dir,
+                      c.reporting.zone.name(), c.reporting.trial_length_days, names.trial_started,
+                      names.initial_purchase, names.trial_converted, names.refund_contains, c.as_of, c.workers);
   };
   return fixed(*this) != fixed(next);
 }
@@ -572,8 +576,8 @@ ConfigResult read_config(const std::string& file) {
   };
   finish_source(config, lines, result.mistakes);
   require(config.state_dir, "state.dir", "state/");
-  const bool from_log =
-      std::any_of(lines.begin(), lines.end(), [](const auto& line) { return line.first.starts_with("source.changelog."); });
+  const bool from_log = std::any_of(lines.begin(), lines.end(),
+                                    [](const auto& line) { return line.first.starts_with("source.changelog."); });
   if (from_log) {
     const std::filesystem::path state = config.state_dir;
     if (!config.changelog.path.empty() && config.changelog.path != "-")

@@ -4,8 +4,8 @@
 
 #include "daemon/compare_command.hpp"
 #include "daemon/explain_command.hpp"
-#include "daemon/replay_command.hpp"
 #include "daemon/quality_command.hpp"
+#include "daemon/replay_command.hpp"
 #include "daemon/schema_command.hpp"
 
 namespace admetrics {

@@ -51,10 +51,13 @@ int replay_command(const ReplayArguments& arguments) {
   const auto config = load_config(arguments.config);
   if (!config) return exit_code::kConfig;
   if (!config->reads_changelog())
-    return fail({Errc::kConfig, "put dead letters back", config->file, "its source is no change log: [source.changelog] is missing"});
+    return fail({Errc::kConfig, "put dead letters back", config->file,
+                 "its source is no change log: [source.changelog] is missing"});
   const std::string path = arguments.dead_letters.empty() ? config->changelog.dead_letters : arguments.dead_letters;
   std::ifstream in(path);
-  if (!in) return fail({Errc::kNotFound, "read the dead letters", path, "no such file; there is none before the first bad line"});
+  if (!in)
+    return fail(
+        {Errc::kNotFound, "read the dead letters", path, "no such file; there is none before the first bad line"});
   auto parser = source::RecordParser::create(config->changelog.format, config->changelog.mixpanel);
   if (!parser) return fail(parser.error());
 
@@ -86,7 +89,8 @@ int replay_command(const ReplayArguments& arguments) {
       std::replace(text.begin(), text.end(), '\n', ' ');
       const std::size_t size = text.size();
       text.resize(size + source::RecordParser::padding(), ' ');
-      if (Status parsed = parser->parse(std::string_view(text).substr(0, size), judge); !parsed.ok()) return fail(parsed.error());
+      if (Status parsed = parser->parse(std::string_view(text).substr(0, size), judge); !parsed.ok())
+        return fail(parsed.error());
     }
     if (judge.problem.empty()) {
       batch += source::to_json_line(*letter);

@@ -47,10 +47,11 @@ std::string reject_text(const std::vector<Reject>& rejects) {
 /// Everything that is known of one user while the row is being explained.
 struct Person {
   User told;
+  bool tells = true;  // its rows, that is
   UserFacts facts;
   UserContribution contribution;
   struct Event {
-    std::size_t row = 0;  // in told.rows
+    std::size_t row = 0;  // in told.rows, or kUntold
     EventFacts gives;
   };
   std::vector<Event> events;
@@ -60,6 +61,8 @@ struct Person {
   };
   std::vector<Product> products;
 };
+
+constexpr std::size_t kUntold = SIZE_MAX;
 
 class Explainer {
  public:
@@ -78,6 +81,9 @@ class Explainer {
     make_row();
     ADM_TRY(compare_with_stored());
     if (out_.stored) tell_causes();
+    out_.columns_agree =
+        std::all_of(out_.columns.begin(), out_.columns.end(), [](const Column& column) { return column.equal; });
+    if (options_.hide_user_ids) hide_users();
     return {};
   }
 
@@ -131,7 +137,11 @@ class Explainer {
     for (;;) {
       ADM_ASSIGN(const bool row, users.step());
       if (!row) break;
+      if (options_.give_up && options_.give_up())
+        return Error{Errc::kInterrupted, "explain", options_.product_db, "explaining this row took too long"};
       Person person;
+      person.tells = tells_users();
+      const std::size_t rows_before = rows_told_;
       std::vector<Reject> rejects;
       const RawUser user = source::user_at(users);
       folder_.fold_user(user, person.facts.attribution, rejects);
@@ -150,10 +160,21 @@ class Explainer {
       ADM_TRY(read_events(events, person));
       const EventFacts& facts = person.facts.events;
       const bool here = facts.trial_day == options_.date || facts.purchase_day == options_.date;
-      if (!here && !touches_day(person)) continue;
+      if (!here && !touches_day(person)) {
+        rows_told_ = rows_before;
+        continue;
+      }
       ADM_TRY(read_products(products, person));
       person.contribution = contribution_of(person.facts, folder_.dictionary());
-      if (!main_ && dictionary_.text(person.contribution.value_of(options_.breakdown)) != options_.value) continue;
+      if (!main_ && dictionary_.text(person.contribution.value_of(options_.breakdown)) != options_.value) {
+        rows_told_ = rows_before;
+        continue;
+      }
+      if (!person.tells && !here) {
+        ++out_.elsewhere_left_out;
+        continue;
+      }
+      if (person.tells) ++users_told_;
       (here ? members_ : elsewhere_).push_back(std::move(person));
     }
     return {};
@@ -164,6 +185,19 @@ class Explainer {
     return std::any_of(person.events.begin(), person.events.end(), [&](const Person::Event& event) {
       return event.gives.trial_day == options_.date || event.gives.purchase_day == options_.date;
     });
+  }
+
+  // What is told is bounded; what counts is not.
+  [[nodiscard]] bool tells_users() const { return options_.users_max == 0 || users_told_ < options_.users_max; }
+  /// Adds a raw row to what is told of a person; gives its place, or kUntold.
+  std::size_t tell(Person& person, RawRow row) {
+    if (!person.tells || (options_.rows_max != 0 && rows_told_ >= options_.rows_max)) {
+      ++person.told.rows_left_out;
+      return kUntold;
+    }
+    ++rows_told_;
+    person.told.rows.push_back(std::move(row));
+    return person.told.rows.size() - 1;
   }
 
   Status read_events(sqlite::Statement& events, Person& person) {
@@ -186,8 +220,7 @@ class Explainer {
       } else {
         row.note = reject_text(rejects);
       }
-      one.row = person.told.rows.size();
-      person.told.rows.push_back(std::move(row));
+      one.row = tell(person, std::move(row));
       if (rejects.empty()) person.events.push_back(one);
     });
   }
@@ -215,8 +248,7 @@ class Explainer {
       } else {
         row.note = reject_text(rejects);
       }
-      one.row = person.told.rows.size();
-      person.told.rows.push_back(std::move(row));
+      one.row = tell(person, std::move(row));
       if (rejects.empty()) person.products.push_back(std::move(one));
     });
   }
@@ -231,15 +263,16 @@ class Explainer {
     const bool converted = trial && post_trial_ && user.converted;
     ++from_.users;
     const auto in_list = [&](List list) { person.told.lists.push_back(list_name(list)); };
-    if (trial) in_list(List::kTrial);
+    if (trial) in_list(List::kTrial), ++from_.trials;
     if (trial && post_trial_) in_list(List::kPostTrial), ++from_.post_trials;
     if (converted) in_list(List::kConverted), ++from_.converted;
     if (converted && user.trial_refunded) in_list(List::kTrialRefund), ++from_.trial_refunds;
-    if (purchase) in_list(List::kPurchase);
+    if (purchase) in_list(List::kPurchase), ++from_.purchases;
     if (purchase && user.purchase_refunded) in_list(List::kPurchaseRefund), ++from_.purchase_refunds;
 
     for (const Person::Event& event : person.events) {
-      RawRow& row = person.told.rows[event.row];
+      RawRow untold;
+      RawRow& row = event.row == kUntold ? untold : person.told.rows[event.row];
       const EventFacts& gives = event.gives;
       const auto place = [&](List list) { row.gifts.push_back({list_name(list), ""}); };
       if (gives.trial_day != kNoDay) {
@@ -280,7 +313,8 @@ class Explainer {
       }
     }
     for (const Person::Product& product : person.products) {
-      RawRow& row = person.told.rows[product.row];
+      RawRow untold;
+      RawRow& row = product.row == kUntold ? untold : person.told.rows[product.row];
       if (product.gives.value_micros != 0) {
         row.gifts.push_back({"estimated_revenue_usd", money_text(product.gives.value_micros)});
         from_.value_terms.push_back(money_text(product.gives.value_micros));
@@ -330,9 +364,11 @@ class Explainer {
         const auto time = parse_instant(row.cells[1].second);
         if (!time || *time > *changed || (newest && *time <= *newest)) continue;
         newest = time;
-        which = row.cells[0].second + " of " + user.distinct_id + " at " + row.cells[1].second;
+        which = row.cells[0].second + (options_.hide_user_ids ? "" : " of " + user.distinct_id) + " at " +
+                row.cells[1].second;
       }
     }
+    out_.newest_event = which;
     constexpr std::int64_t kFreshSeconds = 86'400;
     if (newest && changed->seconds - newest->seconds <= kFreshSeconds) {
       out_.causes.push_back({"event", "the newest event before it: " + which});
@@ -383,10 +419,16 @@ class Explainer {
       for (std::size_t i = 0; i < kCounts.size(); ++i) row.cells.emplace_back(kCounts[i], text_of(meta.counts[i]));
       std::vector<Reject> rejects;
       const auto part = meta_part_of(meta, mappings_, folder_.dictionary(), rejects);
+      const auto tell_meta = [&] {
+        if (options_.rows_max != 0 && out_.meta.size() >= options_.rows_max) {
+          ++out_.meta_left_out;
+        } else {
+          out_.meta.push_back(std::move(row));
+        }
+      };
       if (!part) {
         row.note = reject_text(rejects);
-        out_.meta.push_back(std::move(row));
-        return;
+        return tell_meta();
       }
       if (main_ && breakdown != Breakdown::kNone) {
         ++breakdown_rows_;
@@ -402,7 +444,7 @@ class Explainer {
                    {"meta_trial_count", std::to_string(part->sums.trials)},
                    {"meta_purchase_count", std::to_string(part->sums.purchases)}};
       from_.spend_terms.push_back(money_text(part->sums.spend_micros));
-      out_.meta.push_back(std::move(row));
+      tell_meta();
     });
   }
 
@@ -423,7 +465,13 @@ class Explainer {
                               " Meta rows count for them");
     }
     row_ = std::move(totals).render(meta_, from_.meta_daily_rows);
-    for (Person& person : members_) out_.users.push_back(std::move(person.told));
+    for (Person& person : members_) {
+      if (person.tells) {
+        out_.users.push_back(std::move(person.told));
+      } else {
+        ++out_.users_left_out;
+      }
+    }
     for (Person& person : elsewhere_) {
       const Day day = person.contribution.trial_day;
       person.told.rows.front().note =
@@ -489,12 +537,7 @@ class Explainer {
       told.name = column_name(column);
       told.expected = row_[column.list];
       told.formula = list_words(column.list);
-      told.filled = std::to_string(std::count_if(out_.users.begin(), out_.users.end(),
-                                                 [&](const User& user) {
-                                                   return std::find(user.lists.begin(), user.lists.end(), told.name) !=
-                                                          user.lists.end();
-                                                 })) +
-                    " users";
+      told.filled = std::to_string(length_of(column.list)) + " users";
       if (stored != nullptr) {
         told.stored = stored->is_null(at) ? "NULL" : std::string(stored->text(at));
         told.equal = stored->type(at) == sqlite::ColumnType::kText && told.stored == told.expected;
@@ -531,6 +574,38 @@ class Explainer {
     }
   }
 
+  /// Numbers instead of names. Lists keep their lengths; a stored one that is no list of ours keeps nothing.
+  void hide_users() {
+    std::int64_t number = 0;
+    for (std::vector<User>* users : {&out_.users, &out_.elsewhere}) {
+      for (User& user : *users) {
+        const std::string name = "user " + std::to_string(++number);
+        for (RawRow& row : user.rows) {
+          if (row.key == user.distinct_id) row.key = name;
+        }
+        user.distinct_id = name;
+      }
+    }
+    const std::size_t lists = list_columns().size();
+    for (std::size_t i = 0; i < lists; ++i) {
+      Column& column = out_.columns[i];
+      column.expected = column.filled;
+      if (out_.stored) column.stored = column.equal ? column.filled : "other users";
+    }
+  }
+
+  [[nodiscard]] std::int64_t length_of(List list) const {
+    switch (list) {
+      case List::kTrial: return from_.trials;
+      case List::kPostTrial: return from_.post_trials;
+      case List::kConverted: return from_.converted;
+      case List::kTrialRefund: return from_.trial_refunds;
+      case List::kPurchase: return from_.purchases;
+      case List::kPurchaseRefund: return from_.purchase_refunds;
+    }
+    return 0;
+  }
+
   [[nodiscard]] std::string list_words(List list) const {
     switch (list) {
       case List::kTrial: return "attributed users whose latest trial start is on this day";
@@ -557,17 +632,14 @@ class Explainer {
   std::vector<Person> elsewhere_;
   MetaSums meta_;
   std::int64_t breakdown_rows_ = 0;
+  std::size_t users_told_ = 0;
+  std::size_t rows_told_ = 0;
   Ingredients from_;
   RowValues row_;
 };
 
 }  // namespace
 }  // namespace explanation
-
-bool Explanation::agrees() const {
-  if (stored != expected) return false;
-  return !stored || std::all_of(columns.begin(), columns.end(), [](const auto& column) { return column.equal; });
-}
 
 Result<Explanation> explain(const ExplainOptions& options) {
   VerifyOptions where;

@@ -22,6 +22,8 @@ struct Ingredients {
   std::vector<std::string> value_terms;
   std::array<Rate, 3> rates;  // trial conversion, refund after it, refund of a purchase
   std::vector<std::string> spend_terms;
+  std::int64_t trials = 0;
+  std::int64_t purchases = 0;
   std::int64_t post_trials = 0;
   std::int64_t converted = 0;
   std::int64_t trial_refunds = 0;

@@ -119,9 +119,11 @@ json::array to_array(const std::vector<User>& users) {
   for (const User& user : users) {
     json::array rows;
     for (const RawRow& row : user.rows) rows.push_back(to_object(row));
-    list.push_back({{"distinct_id", printable(user.distinct_id)},
-                    {"lists", json::array(user.lists.begin(), user.lists.end())},
-                    {"rows", std::move(rows)}});
+    json::object one{{"distinct_id", printable(user.distinct_id)},
+                     {"lists", json::array(user.lists.begin(), user.lists.end())},
+                     {"rows", std::move(rows)}};
+    if (user.rows_left_out > 0) one["rows_left_out"] = user.rows_left_out;
+    list.push_back(std::move(one));
   }
   return list;
 }
@@ -146,7 +148,13 @@ std::string to_text(const Explanation& explanation, std::size_t users_shown) {
   text += "\n" + verdict(explanation) + "\nas of " + format_day(explanation.as_of);
   if (explanation.epoch) text += ", epoch " + std::to_string(*explanation.epoch);
   text += "; its trials are post-trial from " + format_day(explanation.post_trial_on) + " on\n";
-  if (!explanation.computed_at.empty()) text += "last changed " + printable(explanation.computed_at) + " UTC\n";
+  if (explanation.last_change) {
+    const auto& change = *explanation.last_change;
+    text += (explanation.stored ? "last changed " : "gone since ") + printable(change.at) + " UTC, epoch " +
+            std::to_string(change.epoch) + (change.since_first_fill ? ", the first fill" : "") + "\n";
+  } else if (!explanation.computed_at.empty()) {
+    text += "last changed " + printable(explanation.computed_at) + " UTC\n";
+  }
   for (const auto& cause : explanation.causes) text += "  " + cause.name + ": " + printable(cause.evidence) + "\n";
   for (const std::string& note : explanation.notes) text += "note: " + printable(note) + "\n";
 
@@ -188,6 +196,13 @@ std::string to_json(const Explanation& explanation) {
     causes.push_back({{"cause", cause.name}, {"evidence", printable(cause.evidence)}});
   }
   root["causes"] = std::move(causes);
+  if (explanation.last_change) {
+    const auto& change = *explanation.last_change;
+    root["last_change"] = {{"at", printable(change.at)},
+                           {"epoch", change.epoch},
+                           {"causes", json::array(change.causes.begin(), change.causes.end())},
+                           {"since_first_fill", change.since_first_fill}};
+  }
   json::array notes;
   for (const std::string& note : explanation.notes) notes.emplace_back(printable(note));
   root["notes"] = std::move(notes);
@@ -196,6 +211,11 @@ std::string to_json(const Explanation& explanation) {
   for (const RawRow& row : explanation.meta) meta.push_back(to_object(row));
   root["meta"] = std::move(meta);
   root["elsewhere"] = to_array(explanation.elsewhere);
+  for (const auto& [name, left_out] : {std::pair("users_left_out", explanation.users_left_out),
+                                       std::pair("elsewhere_left_out", explanation.elsewhere_left_out),
+                                       std::pair("meta_left_out", explanation.meta_left_out)}) {
+    if (left_out > 0) root[name] = left_out;
+  }
   json::array columns;
   for (const Column& column : explanation.columns) {
     json::object one{{"column", column.name},

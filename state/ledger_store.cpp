@@ -1,11 +1,14 @@
 #include "state/ledger_store.hpp"
 
+#include <limits>
+
 namespace admetrics {
 namespace {
 
 /// Stored in `header` under "format". A ledger of another format is refused, not guessed at.
 constexpr std::string_view kFormat = "1";
 constexpr int kBusyTimeoutMs = 5'000;
+constexpr int kUnlistedChangesMax = 1'000;  // the newest, and the first
 
 constexpr const char* kSchema = R"sql(
 CREATE TABLE IF NOT EXISTS header (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -18,6 +21,10 @@ CREATE TABLE IF NOT EXISTS reject_owner (owner TEXT PRIMARY KEY, digest INTEGER 
 CREATE TABLE IF NOT EXISTS reject (id INTEGER PRIMARY KEY, owner TEXT NOT NULL, source_table TEXT NOT NULL, row_key TEXT NOT NULL, reason INTEGER NOT NULL, column_name TEXT NOT NULL, value TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS reject_by_owner ON reject (owner);
 CREATE TABLE IF NOT EXISTS mapping (breakdown INTEGER, raw TEXT, value TEXT NOT NULL, PRIMARY KEY (breakdown, raw)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS change (kind INTEGER, entity INTEGER, day INTEGER, epoch INTEGER NOT NULL, at INTEGER NOT NULL, causes INTEGER NOT NULL, PRIMARY KEY (kind, entity, day)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS change_by_epoch ON change (epoch, kind, entity, day);
+CREATE TABLE IF NOT EXISTS row_change (entity INTEGER, day INTEGER, breakdown INTEGER, value INTEGER, epoch INTEGER NOT NULL, at INTEGER NOT NULL, causes INTEGER NOT NULL, PRIMARY KEY (entity, day, breakdown, value)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS unlisted_change (epoch INTEGER PRIMARY KEY, at INTEGER, causes INTEGER NOT NULL);
 )sql";
 
 std::vector<ValueMapping::Row> rows_of(const ValueMapping& mapping) {
@@ -25,6 +32,8 @@ std::vector<ValueMapping::Row> rows_of(const ValueMapping& mapping) {
   for (const auto& [from, to] : mapping.entries()) rows.push_back({from, to, true});
   return rows;
 }
+
+std::int64_t micros_of(Instant at) { return at.seconds * 1'000'000 + at.nanos / 1'000; }
 
 void copy(std::span<const std::byte> from, Bytes& to) { to.assign(from.begin(), from.end()); }
 
@@ -51,6 +60,11 @@ struct SqliteLedger::Statements {
   sqlite::Statement scan_entity;
   sqlite::Statement erase_mapping;
   sqlite::Statement put_mapping;
+  sqlite::Statement put_change;
+  sqlite::Statement put_row_change;
+  sqlite::Statement put_unlisted_change;
+  sqlite::Statement forget_unlisted_changes;
+  sqlite::Statement scan_changes;
 };
 
 Result<std::unique_ptr<SqliteLedger>> SqliteLedger::open_folder(const std::string& folder,
@@ -73,6 +87,7 @@ Result<std::unique_ptr<SqliteLedger>> SqliteLedger::open_folder(const std::strin
                  "it is of format " + format + ", this program writes format " + std::string(kFormat) +
                      "; move the state folder away to rebuild it from the source"};
   }
+  ADM_TRY(ledger->begin_journal());
   ADM_TRY(transaction.commit());
   ADM_TRY(ledger->prepare());
   return ledger;
@@ -85,9 +100,22 @@ SqliteLedger::~SqliteLedger() {
   database_.reset();
 }
 
+Status SqliteLedger::begin_journal() {
+  // A ledger of a version that kept no journal, or one that such a version wrote to in between.
+  ADM_ASSIGN(const std::int64_t epoch,
+             database_->query_integer("SELECT CAST(value AS INTEGER) FROM header WHERE name = 'epoch'"));
+  ADM_ASSIGN(const std::int64_t journaled,
+             database_->query_integer("SELECT CAST(value AS INTEGER) FROM header WHERE name = 'journal_epoch'"));
+  if (epoch == journaled) return {};
+  return database_->execute("INSERT OR REPLACE INTO unlisted_change VALUES (" + std::to_string(epoch) + ", NULL, " +
+                            std::to_string(Causes(Cause::kNotKnown).bits()) +
+                            "); INSERT OR REPLACE INTO header VALUES ('journal_epoch', '" + std::to_string(epoch) +
+                            "')");
+}
+
 Status SqliteLedger::prepare() {
   auto statements = std::make_unique<Statements>();
-  const std::vector<std::pair<sqlite::Statement*, std::string_view>> all{
+  const std::vector<std::pair<sqlite::Statement*, std::string>> all{
       {&statements->put_header, "INSERT INTO header VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value"},
       {&statements->put_text, "INSERT INTO dictionary VALUES (?1, ?2)"},
       {&statements->put_user,
@@ -114,6 +142,20 @@ Status SqliteLedger::prepare() {
       {&statements->scan_entity, "SELECT day, cell FROM meta_cell WHERE entity = ?1 AND day BETWEEN ?2 AND ?3"},
       {&statements->erase_mapping, "DELETE FROM mapping"},
       {&statements->put_mapping, "INSERT INTO mapping VALUES (?1, ?2, ?3)"},
+      {&statements->put_change,
+       "INSERT INTO change VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET epoch = ?4, at = ?5, causes = ?6"},
+      {&statements->put_row_change,
+       "INSERT INTO row_change VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET epoch = ?5, at = ?6, "
+       "causes = ?7"},
+      {&statements->put_unlisted_change,
+       "INSERT INTO unlisted_change VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET at = ?2, causes = ?3"},
+      {&statements->forget_unlisted_changes,
+       "DELETE FROM unlisted_change WHERE epoch NOT IN (SELECT epoch FROM unlisted_change ORDER BY epoch DESC LIMIT " +
+           std::to_string(kUnlistedChangesMax) + ") AND epoch <> (SELECT min(epoch) FROM unlisted_change)"},
+      // Row values compare in order: everything behind (epoch, key).
+      {&statements->scan_changes,
+       "SELECT epoch, kind, entity, day, causes FROM change INDEXED BY change_by_epoch WHERE "
+       "(epoch, kind, entity, day) > (?1, ?2, ?3, ?4) ORDER BY epoch, kind, entity, day LIMIT ?5"},
   };
   for (const auto& [statement, sql] : all) {
     ADM_ASSIGN(*statement, database_->prepare(sql));
@@ -295,6 +337,71 @@ Status SqliteLedger::scan_cell_keys(const std::function<void(Entity, Day)>& visi
   });
 }
 
+Status SqliteLedger::put_changes(EpochId epoch, Instant at, std::span<const JournalChange> keys,
+                                 std::span<const JournalRowChange> rows) {
+  const std::int64_t micros = micros_of(at);
+  for (const JournalChange& change : keys) {
+    sqlite::Statement& put = statements_->put_change;
+    put.bind(1, static_cast<std::int64_t>(change.key.kind));
+    put.bind(2, static_cast<std::int64_t>(change.key.entity.packed));
+    put.bind(3, static_cast<std::int64_t>(change.key.day.value));
+    put.bind(4, static_cast<std::int64_t>(epoch.value));
+    put.bind(5, micros);
+    put.bind(6, static_cast<std::int64_t>(change.causes.bits()));
+    ADM_TRY(put.run());
+  }
+  for (const JournalRowChange& change : rows) {
+    sqlite::Statement& put = statements_->put_row_change;
+    put.bind(1, static_cast<std::int64_t>(change.row.cell.entity.packed));
+    put.bind(2, static_cast<std::int64_t>(change.row.cell.day.value));
+    put.bind(3, static_cast<std::int64_t>(change.row.breakdown));
+    put.bind(4, static_cast<std::int64_t>(change.row.value.value));
+    put.bind(5, static_cast<std::int64_t>(epoch.value));
+    put.bind(6, micros);
+    put.bind(7, static_cast<std::int64_t>(change.causes.bits()));
+    ADM_TRY(put.run());
+  }
+  return {};
+}
+
+Status SqliteLedger::put_unlisted_change(EpochId epoch, Instant at, Causes causes) {
+  sqlite::Statement& put = statements_->put_unlisted_change;
+  put.bind(1, static_cast<std::int64_t>(epoch.value));
+  put.bind(2, micros_of(at));
+  put.bind(3, static_cast<std::int64_t>(causes.bits()));
+  ADM_TRY(put.run());
+  return statements_->forget_unlisted_changes.run();
+}
+
+Result<EpochId> SqliteLedger::changes_listed_since() {
+  ADM_ASSIGN(const std::int64_t epoch, database_->query_integer("SELECT max(epoch) FROM unlisted_change"));
+  return EpochId{static_cast<std::uint64_t>(epoch)};
+}
+
+Result<std::size_t> SqliteLedger::scan_changes(JournalCursor& cursor, std::size_t limit,
+                                               const std::function<void(const JournalKey&, EpochId, Causes)>& visit) {
+  sqlite::Statement& scan = statements_->scan_changes;
+  // Without a key: behind every key of that epoch.
+  const JournalKey key = cursor.key.value_or(JournalKey{});
+  scan.bind(1, static_cast<std::int64_t>(cursor.epoch.value));
+  scan.bind(2, cursor.key ? static_cast<std::int64_t>(key.kind) : std::numeric_limits<std::int64_t>::max());
+  scan.bind(3, static_cast<std::int64_t>(key.entity.packed));
+  scan.bind(4, static_cast<std::int64_t>(key.day.value));
+  scan.bind(5, static_cast<std::int64_t>(limit));
+  std::size_t visited = 0;
+  ADM_TRY(scan.for_each_row([&] {
+    JournalKey next;
+    next.kind = static_cast<SinkKey::Kind>(scan.integer(1));
+    next.entity.packed = static_cast<std::uint32_t>(scan.integer(2));
+    next.day = Day{static_cast<std::int32_t>(scan.integer(3))};
+    cursor.epoch = EpochId{static_cast<std::uint64_t>(scan.integer(0))};
+    cursor.key = next;
+    ++visited;
+    visit(next, cursor.epoch, Causes::from_bits(static_cast<std::uint16_t>(scan.integer(4))));
+  }));
+  return visited;
+}
+
 Status SqliteLedger::commit(const LedgerHeader& header) {
   const auto put = [&](std::string_view name, std::string_view value) -> Status {
     statements_->put_header.bind(1, name);
@@ -302,6 +409,7 @@ Status SqliteLedger::commit(const LedgerHeader& header) {
     return statements_->put_header.run();
   };
   ADM_TRY(put("epoch", std::to_string(header.epoch.value)));
+  ADM_TRY(put("journal_epoch", std::to_string(header.epoch.value)));
   ADM_TRY(put("position", header.position));
   ADM_TRY(put("as_of", header.as_of == kNoDay ? "" : format_day(header.as_of)));
   ADM_TRY(put("fingerprint", header.fingerprint));
@@ -345,6 +453,11 @@ Result<std::vector<Reject>> read_rejects(sqlite::Connection& ledger, std::int64_
                        std::string(select.text(4))});
   }));
   return rejects;
+}
+
+Status read_ledger_users(sqlite::Connection& ledger, const std::function<void(BytesView)>& visit) {
+  ADM_ASSIGN(sqlite::Statement select, ledger.prepare("SELECT contribution FROM user"));
+  return select.for_each_row([&] { visit(select.blob(0)); });
 }
 
 }  // namespace admetrics

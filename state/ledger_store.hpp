@@ -41,6 +41,12 @@ class SqliteLedger : public LedgerStore {
   Status put_cell(Entity entity, Day day, BytesView cell) override;
   Status scan_entity(Entity entity, Day from, Day to, const std::function<void(Day, BytesView)>& visit) override;
   Status scan_cell_keys(const std::function<void(Entity, Day)>& visit) override;
+  Status put_changes(EpochId epoch, Instant at, std::span<const JournalChange> keys,
+                     std::span<const JournalRowChange> rows) override;
+  Status put_unlisted_change(EpochId epoch, Instant at, Causes causes) override;
+  Result<EpochId> changes_listed_since() override;
+  Result<std::size_t> scan_changes(JournalCursor& cursor, std::size_t limit,
+                                   const std::function<void(const JournalKey&, EpochId, Causes)>& visit) override;
   Status commit(const LedgerHeader& header) override;
   void rollback() override;
 
@@ -57,6 +63,7 @@ class SqliteLedger : public LedgerStore {
   struct Statements;
   explicit SqliteLedger(std::unique_ptr<FolderLock> lock);
   Status prepare();
+  Status begin_journal();
 
   std::unique_ptr<FolderLock> lock_;         // let go last
   std::optional<Mappings> stored_mappings_;  // what the file holds; none: not known
@@ -66,5 +73,8 @@ class SqliteLedger : public LedgerStore {
 
 /// The rejects that a ledger file holds, at most `limit`, by table and key. A daemon may be running on it.
 Result<std::vector<Reject>> read_rejects(sqlite::Connection& ledger, std::int64_t limit);
+
+/// The contributions that a ledger file holds, in the order of the users' ids. A daemon may be running on it.
+Status read_ledger_users(sqlite::Connection& ledger, const std::function<void(BytesView)>& visit);
 
 }  // namespace admetrics

@@ -25,10 +25,13 @@ inline constexpr std::int64_t kRenderBytesPerUser =
     320;  // what a user costs in his cell's rendered rows: his id, in several lists
 inline constexpr std::size_t kSinkKeysListedMax = 65'536;  // a commit of more cells is not listed, but redone whole
 inline constexpr std::size_t kReceiptKeysMax = 500;        // changed keys that a receipt carries to subscribers
+inline constexpr std::size_t kJournalKeysMax = 32'768;     // an epoch that changes more keys is journaled as a whole
+inline constexpr std::size_t kReceiptRowsMax = 131'072;    // rows that a receipt names for the journal
 inline constexpr std::size_t kMetaCellsCachedMax = 100'000;
 
 inline constexpr std::int64_t kScanBytesPerUser = 512;  // what a full scan holds for a user while it runs
 inline constexpr std::size_t kScanPassesMax = 64;
+inline constexpr std::int64_t kStateBytesPerUser = 170;  // what stays of him (docs/performance.md)
 
 static_assert(kRenderChunkCells >= kInlineCellsMax, "a small epoch is one chunk");
 static_assert(kInboxBatchMessages * kInboxDrainBatches <= kDirtyRowsListedMax,

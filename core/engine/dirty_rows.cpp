@@ -4,22 +4,45 @@
 #include "core/base/limits.hpp"
 
 namespace admetrics {
+namespace {
 
-void DirtyRows::add(RowKey row) {
-  rows_.push_back(row);
+template <class T>
+void merge(std::vector<T>& items) {
+  std::sort(items.begin(), items.end(), [](const T& a, const T& b) { return a.key < b.key; });
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (kept > 0 && items[kept - 1].key == items[i].key) {
+      items[kept - 1].causes |= items[i].causes;
+    } else {
+      items[kept++] = items[i];
+    }
+  }
+  items.resize(kept);
+}
+
+}  // namespace
+
+void merge_duplicates(std::vector<DirtyRow>& rows) { merge(rows); }
+void merge_duplicates(std::vector<DirtyCell>& cells) { merge(cells); }
+
+void DirtyRows::add(RowKey row, Causes causes) {
+  rows_.push_back({row, causes});
   if (rows_.size() < kDirtyRowsListedMax) return;
-  sort_unique(rows_);
+  merge_duplicates(rows_);
   if (rows_.size() < kDirtyRowsListedMax / 2) return;
-  for (const RowKey& listed : rows_) {
-    if (cells_.empty() || cells_.back() != listed.cell) add_cell(listed.cell);
+  for (std::size_t i = 0; i < rows_.size();) {
+    const CellKey cell = rows_[i].key.cell;
+    Causes all;
+    for (; i < rows_.size() && rows_[i].key.cell == cell; ++i) all |= rows_[i].causes;
+    add_cell(cell, all);
   }
   rows_.clear();
 }
 
-void DirtyRows::add_cell(CellKey cell) {
-  cells_.push_back(cell);
+void DirtyRows::add_cell(CellKey cell, Causes causes) {
+  cells_.push_back({cell, causes});
   if (cells_.size() < cells_compacted_ * 2 + kDirtyRowsListedMax) return;
-  sort_unique(cells_);
+  merge_duplicates(cells_);
   cells_compacted_ = cells_.size();
 }
 

@@ -2,28 +2,43 @@
 
 #include <vector>
 
+#include "core/model/cause.hpp"
 #include "core/model/keys.hpp"
 
 namespace admetrics {
 
-/// The rows that an epoch has to look at again. Bounded by the number of cells: past `kDirtyRowsListedMax` rows it
-/// remembers whole cells instead. One thread at a time.
+struct DirtyRow {
+  RowKey key;
+  Causes causes;  // why its values may differ; none: it shall only be compared
+};
+
+struct DirtyCell {
+  CellKey key;
+  Causes causes;
+};
+
+/// The rows that an epoch has to look at again, and why. Bounded by the number of cells: past `kDirtyRowsListedMax` rows
+/// it remembers whole cells instead. One thread at a time.
 class DirtyRows {
  public:
-  void add(RowKey row);
+  void add(RowKey row, Causes causes = {});
   /// All rows of the cell, whichever it had and has.
-  void add_cell(CellKey cell);
+  void add_cell(CellKey cell, Causes causes = {});
   void clear();
 
-  [[nodiscard]] const std::vector<RowKey>& rows() const { return rows_; }     // with duplicates, in no order
-  [[nodiscard]] const std::vector<CellKey>& cells() const { return cells_; }  // likewise
+  [[nodiscard]] const std::vector<DirtyRow>& rows() const { return rows_; }     // with duplicates, in no order
+  [[nodiscard]] const std::vector<DirtyCell>& cells() const { return cells_; }  // likewise
   [[nodiscard]] bool empty() const { return rows_.empty() && cells_.empty(); }
 
  private:
-  std::vector<RowKey> rows_;
-  std::vector<CellKey> cells_;
+  std::vector<DirtyRow> rows_;
+  std::vector<DirtyCell> cells_;
   std::size_t cells_compacted_ = 0;  // how many there were after the last removal of duplicates
 };
+
+/// Sorts by key and removes duplicates; one that is left has the causes of all of them.
+void merge_duplicates(std::vector<DirtyRow>& rows);
+void merge_duplicates(std::vector<DirtyCell>& cells);
 
 /// Sorts and removes duplicates.
 template <class T>

@@ -180,7 +180,7 @@ Result<EpochReport> Engine::run_epoch(const EpochRequest& request) {
   report.reason = settings_changed ? "the reporting settings changed" : input.reconcile_reason;
   ADM_TRY(ledger_->begin());
   guard.applying = true;
-  ADM_TRY(read_source(report, input));
+  ADM_TRY(read_source(request, report, input));
   source_->end_snapshot();
   std::vector<RejectChange> rejects = users_->take_reject_changes();
   report.users_read = static_cast<std::int64_t>(users_->users_read());
@@ -194,7 +194,7 @@ Result<EpochReport> Engine::run_epoch(const EpochRequest& request) {
 
   ADM_ASSIGN(Plan plan, make_plan());
   plan.purge_unrecognized = report.audited;
-  const bool nothing_new = plan.empty() && rejects.empty() && !meta_->rejects_changed() &&
+  const bool nothing_new = !request.commit_always && plan.empty() && rejects.empty() && !meta_->rejects_changed() &&
                            input.position == header_.position && request.as_of == header_.as_of && !first &&
                            !settings_changed;
   if (!nothing_new) {
@@ -206,6 +206,7 @@ Result<EpochReport> Engine::run_epoch(const EpochRequest& request) {
       report.receipts.push_back(receipt);
     }
     const std::int64_t ledger_started = clock_->steady_micros();
+    ADM_TRY(save_journal(commit, plan, journal_notes(report, request, first, settings_changed), report.receipts));
     ADM_TRY(save_ledger(commit, input.mappings, rejects));
     report.ledger_micros = clock_->steady_micros() - ledger_started;
     report.committed = true;
@@ -230,26 +231,58 @@ Result<EpochReport> Engine::run_epoch(const EpochRequest& request) {
   return report;
 }
 
-Status Engine::read_source(EpochReport& report, EpochInput& input) {
+Engine::JournalNotes Engine::journal_notes(const EpochReport& report, const EpochRequest& request, bool first,
+                                           bool settings_changed) const {
+  JournalNotes notes;
+  // An audit that became necessary because nobody knows what a sink was last told does not know either.
+  const bool commits_lost = audit_needed_ && sink_ahead_;
+  notes.unlisted = first || settings_changed || commits_lost;
+  if (first) {
+    notes.how_found = Cause::kFirstFill;
+  } else if (settings_changed) {
+    notes.how_found = Cause::kSettings;
+  } else if (request.reconcile) {
+    notes.how_found = Cause::kBackfill;
+  } else if (report.reconciled) {
+    notes.how_found = Cause::kReconcile;
+  }
+  if (commits_lost) notes.how_found |= Cause::kRepair;
+  notes.where_none = request.rows.empty() ? Causes(Cause::kRepair) : Cause::kRepair | Causes(request.wish);
+  return notes;
+}
+
+Status Engine::read_source(const EpochRequest& request, EpochReport& report, EpochInput& input) {
+  users_->begin_epoch(request.as_of, request.wish);
   ADM_ASSIGN(FactReader * reader, source_->reader(0));
   const auto read_meta = [&]() -> Status {
     if (input.scan_meta) {
       ADM_TRY(meta_->reconcile(*reader, input.mappings));
     } else {
+      std::vector<AdDayKey> wished;  // and named by no record
+      for (const AdDayKey& key : request.ad_days) {
+        if (!std::binary_search(input.recorded_ad_days.begin(), input.recorded_ad_days.end(), key))
+          wished.push_back(key);
+      }
+      std::sort(wished.begin(), wished.end());
       if (input.mappings != header_.mappings) ADM_TRY(read_mapping_changes(*reader, input.mappings, input.ad_days));
       report.ad_days_read = static_cast<std::int64_t>(input.ad_days.size());
-      ADM_TRY(meta_->apply(*reader, input.mappings, input.ad_days));
+      ADM_TRY(meta_->apply(*reader, input.mappings, input.ad_days, wished, request.wish));
     }
     return meta_->flush();
   };
   if (input.scan_users) {
     const auto after_pass = [&](double share) { return check_memory(*state_, share); };
-    return users_->reconcile(*source_, input.users_estimate,
-                             options_.memory.scan_bytes / static_cast<std::int64_t>(options_.memory.squeeze), read_meta,
-                             after_pass);
+    // What a scan gathers stands beside what stays of it: where these are too much together, more passes are made.
+    std::int64_t scan_bytes = options_.memory.scan_bytes / static_cast<std::int64_t>(options_.memory.squeeze);
+    if (scan_bytes > 0 && options_.memory.state_bytes > 0) {
+      constexpr std::int64_t kSmallestShare = 4;
+      const std::int64_t room = options_.memory.state_bytes - input.users_estimate * kStateBytesPerUser;
+      scan_bytes = std::clamp(room, scan_bytes / kSmallestShare, scan_bytes);
+    }
+    return users_->reconcile(*source_, input.users_estimate, scan_bytes, read_meta, after_pass);
   }
   ADM_TRY(read_meta());
-  return users_->apply(*source_, input.users);
+  return users_->apply(*source_, input.users, input.user_tables);
 }
 
 Status Engine::read_mapping_changes(FactReader& reader, const Mappings& mappings, std::vector<AdDayKey>& ad_days) {
@@ -283,7 +316,15 @@ void Engine::mark_days_turned(Day from, Day to) {
     rows.for_each_cell([&](CellKey cell) {
       if (cell.day.value >= first && cell.day.value <= last) turned.push_back(cell);
     });
-    for (const CellKey cell : turned) rows.mark_cell(cell);
+    std::vector<UserRef> members;
+    for (const CellKey cell : turned) {
+      // Only trials turn; a cell of purchases alone is compared, and stays.
+      rows.members(cell, members);
+      const bool trials = std::any_of(members.begin(), members.end(), [&](UserRef user) {
+        return state_->user_shard(user).contribution(user).trial_day == cell.day;
+      });
+      rows.mark_cell(cell, trials ? Causes(Cause::kTimePassing) : Causes());
+    }
   });
 }
 
@@ -294,20 +335,21 @@ Status Engine::mark_for_audit(bool everything, const EpochRequest& request) {
     return whole || ((!request.audit_since || day >= *request.audit_since) &&
                      (!request.audit_until || day <= *request.audit_until));
   };
-  const auto mark_key = [&](const SinkKey& key) {
+  const auto mark_key_as = [&](const SinkKey& key, Causes causes) {
     const DictionaryId id = state_->dictionary.intern(key.entity_id);
     const Entity entity(key.level, id);
     switch (key.kind) {
       case SinkKey::Kind::kCell: {
         const CellKey cell{entity, key.day};
-        if (in_range(cell.day)) state_->row_shard(cell).mark_cell(cell);
+        if (in_range(cell.day)) state_->row_shard(cell).mark_cell(cell, causes);
         break;
       }
-      case SinkKey::Kind::kName: meta_->mark_name(entity); break;
-      case SinkKey::Kind::kHierarchy: meta_->mark_hierarchy(id); break;
+      case SinkKey::Kind::kName: meta_->mark_name(entity, causes); break;
+      case SinkKey::Kind::kHierarchy: meta_->mark_hierarchy(id, causes); break;
     }
   };
-  for (const SinkKey& key : keys_to_redo_) mark_key(key);
+  const auto mark_key = [&](const SinkKey& key) { mark_key_as(key, {}); };
+  for (const SinkKey& key : keys_to_redo_) mark_key_as(key, kMayHaveChanged);
   for (const SinkKey& key : request.rows) mark_key(key);
   if (!everything) return {};
 
@@ -328,24 +370,35 @@ Status Engine::mark_for_audit(bool everything, const EpochRequest& request) {
 
 Result<Engine::Plan> Engine::make_plan() {
   Plan plan;
-  std::vector<CellKey> whole;
+  std::vector<DirtyCell> whole;
   const auto take = [&](const DirtyRows& dirty) {
     plan.rows.insert(plan.rows.end(), dirty.rows().begin(), dirty.rows().end());
     whole.insert(whole.end(), dirty.cells().begin(), dirty.cells().end());
   };
   for (const RowShard& shard : state_->rows) take(shard.dirty());
   take(meta_->dirty());
-  sort_unique(whole);
-  sort_unique(plan.rows);
+  merge_duplicates(whole);
+  merge_duplicates(plan.rows);
 
-  for (const CellKey cell : whole) plan.cells.push_back({0, cell, true, 0, 0});
+  for (const DirtyCell& cell : whole) plan.cells.push_back({0, cell.key, true, 0, 0, cell.causes});
+  auto in_whole = plan.cells.begin();
+  const auto whole_end = static_cast<std::ptrdiff_t>(whole.size());
+  std::vector<Plan::Item> in_rows;
   for (std::uint32_t begin = 0; begin < plan.rows.size();) {
-    const CellKey cell = plan.rows[begin].cell;
+    const CellKey cell = plan.rows[begin].key.cell;
     std::uint32_t end = begin;
-    while (end < plan.rows.size() && plan.rows[end].cell == cell) ++end;
-    if (!std::binary_search(whole.begin(), whole.end(), cell)) plan.cells.push_back({0, cell, false, begin, end});
+    while (end < plan.rows.size() && plan.rows[end].key.cell == cell) ++end;
+    while (in_whole != plan.cells.begin() + whole_end && in_whole->cell < cell) ++in_whole;
+    if (in_whole != plan.cells.begin() + whole_end && in_whole->cell == cell) {
+      in_whole->rows_begin = begin;
+      in_whole->rows_end = end;
+    } else {
+      in_rows.push_back({0, cell, false, begin, end, {}});
+    }
     begin = end;
   }
+  plan.cells.insert(plan.cells.end(), in_rows.begin(), in_rows.end());
+  release(in_rows);
   release(whole);
 
   std::vector<Entity> entities;
@@ -364,11 +417,11 @@ Result<Engine::Plan> Engine::make_plan() {
     return std::pair(a.rank, a.cell.day) < std::pair(b.rank, b.cell.day);
   });
 
-  for (const Entity entity : meta_->dirty_names()) {
+  for (const auto& [entity, causes] : meta_->dirty_names()) {
     ADM_ASSIGN(NameWrite name, meta_->name_of_entity(entity));
     plan.names.push_back(std::move(name));
   }
-  for (const DictionaryId ad : meta_->dirty_hierarchies()) {
+  for (const auto& [ad, causes] : meta_->dirty_hierarchies()) {
     ADM_ASSIGN(HierarchyWrite hierarchy, meta_->hierarchy_of(ad));
     plan.hierarchies.push_back(hierarchy);
   }
@@ -400,8 +453,11 @@ Status Engine::commit_sink(Sink& sink, const CommitHeader& header, const Plan& p
     // written again, which changes nothing if it did happen.
     if (sink_ahead_) {
       static_cast<void>(sink.open().ok());
-    } else if (auto at = sink.open(); at.ok() && !at->fresh && at->ledger == header.ledger && at->epoch == header.epoch)
+    } else if (auto at = sink.open();
+               at.ok() && !at->fresh && at->ledger == header.ledger && at->epoch == header.epoch) {
+      receipt.changed_more = true;  // nobody knows which
       return {};
+    }
     if (!request.retry_sink || !request.retry_sink(sink.name(), status.error(), attempt)) return status;
   }
 }
@@ -458,6 +514,13 @@ std::vector<UnmappedValue> Engine::unmapped() const {
   return meta_ ? meta_->unmapped(header_.mappings) : std::vector<UnmappedValue>{};
 }
 std::size_t Engine::user_count() const { return state_ ? state_->user_count() : 0; }
+std::int64_t Engine::rows_with_users(Day day) const {
+  std::int64_t rows = 0;
+  if (!state_) return rows;
+  for (const RowShard& shard : state_->rows)
+    shard.for_each_cell([&](CellKey cell) { rows += cell.day == day ? 1 : 0; });
+  return rows;
+}
 std::size_t Engine::memory_bytes() const { return state_ ? state_->memory_bytes() : 0; }
 
 }  // namespace admetrics

@@ -52,6 +52,8 @@ struct EpochRequest {
   std::vector<std::string> users;
   std::vector<AdDayKey> ad_days;
   std::vector<SinkKey> rows;
+  Cause wish = Cause::kBackfill;  // what these are looked at for; the journal's cause where something had changed
+  bool commit_always = false;     // also where nothing is new
   const std::atomic<bool>* stop = nullptr;  // once true, the epoch is given up (kInterrupted)
   std::function<void(const EpochProgress&)> on_progress;
   /// A sink failed, `attempt` times so far. True: try the commit again (after waiting); false: give the epoch up.
@@ -101,17 +103,34 @@ class Engine {
   /// From the next epoch on.
   void set_memory_limits(const MemoryLimits& limits) { options_.memory = limits; }
 
+  // The change journal, between epochs. Everything that may differ between what was stored at epoch E and now is among
+  // the keys behind a cursor of {E}, when E is not before `changes_listed_since`; else nobody knows.
+  Result<EpochId> changes_listed_since();
+  /// At most `limit` keys, as `LedgerStore::scan_changes` gives them. Loaded state is needed.
+  Result<std::size_t> scan_changes(JournalCursor& cursor, std::size_t limit,
+                                   const std::function<void(const SinkKey&)>& visit);
+
   [[nodiscard]] const LedgerHeader& header() const { return header_; }
   [[nodiscard]] std::vector<UnmappedValue> unmapped() const;
   [[nodiscard]] std::size_t user_count() const;
+  /// Main rows of `day` that hold users; looks at every cell.
+  [[nodiscard]] std::int64_t rows_with_users(Day day) const;
   [[nodiscard]] std::size_t memory_bytes() const;
 
  private:
   struct Plan;
+  /// What the journal has to know of an epoch as a whole.
+  struct JournalNotes {
+    bool unlisted = false;  // what it changed is not told by its contributions and the sinks
+    Causes how_found;       // belongs to every change
+    Causes where_none;      // where no contribution changed, and a row was written all the same
+  };
 
-  Status read_source(EpochReport& report, EpochInput& input);
+  Status read_source(const EpochRequest& request, EpochReport& report, EpochInput& input);
   Status read_mapping_changes(FactReader& reader, const Mappings& mappings, std::vector<AdDayKey>& ad_days);
   void mark_days_turned(Day from, Day to);
+  [[nodiscard]] JournalNotes journal_notes(const EpochReport& report, const EpochRequest& request, bool first,
+                                           bool settings_changed) const;
   Status mark_for_audit(bool everything, const EpochRequest& request);
   Result<Plan> make_plan();
   Status commit_sink(Sink& sink, const CommitHeader& header, const Plan& plan, const EpochRequest& request,
@@ -120,6 +139,8 @@ class Engine {
   Status write_cells_inline(Sink& sink, const Plan& plan, Day as_of);
   Status write_cells_parallel(Sink& sink, const Plan& plan, const EpochRequest& request);
   Status save_ledger(const CommitHeader& header, const Mappings& mappings, const std::vector<RejectChange>& rejects);
+  Status save_journal(const CommitHeader& header, const Plan& plan, const JournalNotes& notes,
+                      std::vector<SinkReceipt>& receipts);
   void drop_state();
   /// kOutOfMemory, with what would be needed, when the state is larger than it may be after `share` of it was made.
   [[nodiscard]] Status check_memory(const State& state, double share) const;

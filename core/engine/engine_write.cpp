@@ -12,12 +12,13 @@
 namespace admetrics {
 namespace {
 
-RenderCell render_cell_of(const CellKey& key, bool whole, std::span<const RowKey> rows) {
+RenderCell render_cell_of(const CellKey& key, bool whole, std::span<const DirtyRow> rows) {
   RenderCell cell;
   cell.key = key;
   cell.whole = whole;
-  for (const RowKey& row : rows) {
-    if (row.breakdown != Breakdown::kNone) cell.rows.emplace_back(row.breakdown, row.value);
+  if (whole) return cell;
+  for (const DirtyRow& row : rows) {
+    if (row.key.breakdown != Breakdown::kNone) cell.rows.emplace_back(row.key.breakdown, row.key.value);
   }
   return cell;
 }
@@ -35,8 +36,7 @@ Status Engine::write_cells_inline(Sink& sink, const Plan& plan, Day as_of) {
   Renderer renderer(*state_, as_of, reporting_->trial_length_days);
   std::vector<CellWrite> writes;
   for (const Plan::Item& item : plan.cells) {
-    RenderCell cell = render_cell_of(item.cell, item.whole,
-                                     std::span(plan.rows).subspan(item.rows_begin, item.rows_end - item.rows_begin));
+    RenderCell cell = render_cell_of(item.cell, item.whole, plan.rows_of(item));
     ADM_TRY(meta_->cell(cell.key, cell.meta));
     writes.push_back(renderer.render(cell));
   }
@@ -82,8 +82,7 @@ Status Engine::write_cells_parallel(Sink& sink, const Plan& plan, const EpochReq
          ++next_item) {
       const Plan::Item& item = plan.cells[next_item];
       users += state_->row_shard(item.cell).member_count(item.cell);
-      chunk.cells.push_back(render_cell_of(
-          item.cell, item.whole, std::span(plan.rows).subspan(item.rows_begin, item.rows_end - item.rows_begin)));
+      chunk.cells.push_back(render_cell_of(item.cell, item.whole, plan.rows_of(item)));
       ADM_TRY(meta_->cell(item.cell, chunk.cells.back().meta));
     }
     to_render.enqueue(std::move(chunk));

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/base/limits.hpp"
+#include "core/engine/causes.hpp"
 #include "core/engine/codec.hpp"
 #include "core/metrics/facts.hpp"
 #include "core/metrics/naming.hpp"
@@ -110,14 +111,18 @@ Status MetaLedger::load() {
   });
 }
 
-Status MetaLedger::apply(FactReader& reader, const Mappings& mappings, const std::vector<AdDayKey>& keys) {
+Status MetaLedger::apply(FactReader& reader, const Mappings& mappings, const std::vector<AdDayKey>& keys,
+                         std::span<const AdDayKey> wished, Causes wish) {
   RowCollector collector(*this, mappings);
   for (const AdDayKey& key : keys) {
     ADM_TRY(collector.finish());
+    extra_ = std::binary_search(wished.begin(), wished.end(), key) ? wish : Causes();
     collector.begin(key);
     ADM_TRY(reader.read_ad_day(key, collector));
   }
-  return collector.finish_all();
+  ADM_TRY(collector.finish_all());
+  extra_ = {};
+  return {};
 }
 
 Status MetaLedger::reconcile(FactReader& reader, const Mappings& mappings) {
@@ -179,8 +184,9 @@ Status MetaLedger::replace(const AdDayKey& key, MetaContribution next, std::vect
   std::set_difference(before.begin(), before.end(), next.begin(), next.end(), std::back_inserter(withdrawn));
   std::set_difference(next.begin(), next.end(), before.begin(), before.end(), std::back_inserter(given));
   mark_names(ad, withdrawn, given);
-  for (const MetaPart& part : given) ADM_TRY(add_part(ad, *day, part, +1));
-  for (const MetaPart& part : withdrawn) ADM_TRY(add_part(ad, *day, part, -1));
+  const Causes causes = extra_ | (only_mapped_anew(withdrawn, given) ? Cause::kMapping : Cause::kMeta);
+  for (const MetaPart& part : given) ADM_TRY(add_part(ad, *day, part, +1, causes));
+  for (const MetaPart& part : withdrawn) ADM_TRY(add_part(ad, *day, part, -1, causes));
   if (next.empty()) {
     bytes.clear();
   } else {
@@ -207,20 +213,20 @@ void MetaLedger::mark_names(DictionaryId ad, const MetaContribution& withdrawn, 
   count(withdrawn, -1);
   count(given, +1);
   for (const auto& [name, balance] : names) {
-    if (balance != 0) dirty_names_.insert(name.first);
+    if (balance != 0) mark_name(name.first, Cause::kMeta | extra_);
   }
   for (const auto& [pair, balance] : pairs) {
-    if (balance != 0) dirty_hierarchies_.insert(ad);
+    if (balance != 0) mark_hierarchy(ad, Cause::kMeta | extra_);
   }
 }
 
-Status MetaLedger::add_part(DictionaryId ad, Day day, const MetaPart& part, int sign) {
+Status MetaLedger::add_part(DictionaryId ad, Day day, const MetaPart& part, int sign, Causes causes) {
   Status status;
   for_each_entity(ad, part, [&](Entity entity, const MetaPart&) {
     if (!status.ok()) return;
     const CellKey key{entity, day};
-    dirty_.add(RowKey{key, Breakdown::kNone, {}});
-    if (part.breakdown != Breakdown::kNone) dirty_.add(RowKey{key, part.breakdown, part.value});
+    dirty_.add(RowKey{key, Breakdown::kNone, {}}, causes);
+    if (part.breakdown != Breakdown::kNone) dirty_.add(RowKey{key, part.breakdown, part.value}, causes);
     if (entity.level() == Level::kAd) return;
     auto cell = cached_cell(key);
     if (!cell) {

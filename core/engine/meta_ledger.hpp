@@ -28,7 +28,9 @@ class MetaLedger {
   Status load();
 
   /// Replaces the contribution of each of `keys`, with rows read by `reader` under `mappings`.
-  Status apply(FactReader& reader, const Mappings& mappings, const std::vector<AdDayKey>& keys);
+  /// `wished`: keys, ascending, that no record names; what they change has `wish` for a cause as well.
+  Status apply(FactReader& reader, const Mappings& mappings, const std::vector<AdDayKey>& keys,
+               std::span<const AdDayKey> wished, Causes wish);
   /// Reads every Meta row; what the source no longer has is withdrawn.
   Status reconcile(FactReader& reader, const Mappings& mappings);
   /// Brings the store up to date; before cells, names or pairs are read, and before the ledger's commit.
@@ -42,11 +44,11 @@ class MetaLedger {
 
   // What changed since `end_epoch`.
   [[nodiscard]] const DirtyRows& dirty() const { return dirty_; }
-  [[nodiscard]] const std::set<Entity>& dirty_names() const { return dirty_names_; }
-  [[nodiscard]] const std::set<DictionaryId>& dirty_hierarchies() const { return dirty_hierarchies_; }
+  [[nodiscard]] const std::map<Entity, Causes>& dirty_names() const { return dirty_names_; }
+  [[nodiscard]] const std::map<DictionaryId, Causes>& dirty_hierarchies() const { return dirty_hierarchies_; }
   [[nodiscard]] bool rejects_changed() const { return rejects_changed_; }
-  void mark_name(Entity entity) { dirty_names_.insert(entity); }
-  void mark_hierarchy(DictionaryId ad) { dirty_hierarchies_.insert(ad); }
+  void mark_name(Entity entity, Causes causes = {}) { dirty_names_[entity] |= causes; }
+  void mark_hierarchy(DictionaryId ad, Causes causes = {}) { dirty_hierarchies_[ad] |= causes; }
   void end_epoch();
 
   /// Values of Meta's country and device rows that no active mapping covers (`metrics.md` section 4).
@@ -57,7 +59,7 @@ class MetaLedger {
 
   Status replace(const AdDayKey& key, MetaContribution next, std::vector<Reject> rejects);
   void mark_names(DictionaryId ad, const MetaContribution& withdrawn, const MetaContribution& given);
-  Status add_part(DictionaryId ad, Day day, const MetaPart& part, int sign);
+  Status add_part(DictionaryId ad, Day day, const MetaPart& part, int sign, Causes causes);
   Result<MetaCell*> cached_cell(CellKey key);
   Status flush_cells();
 
@@ -69,8 +71,9 @@ class MetaLedger {
   std::set<std::pair<Breakdown, DictionaryId>> raw_values_changed_;
   std::unordered_map<std::string, std::uint64_t> reject_digests_;
   DirtyRows dirty_;
-  std::set<Entity> dirty_names_;
-  std::set<DictionaryId> dirty_hierarchies_;
+  std::map<Entity, Causes> dirty_names_;
+  std::map<DictionaryId, Causes> dirty_hierarchies_;
+  Causes extra_;  // of the key that is being replaced
   bool rejects_changed_ = false;
   bool reconciling_ = false;
   std::vector<std::pair<DictionaryId, Day>> seen_;  // while reconciling

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include "core/base/day.hpp"
 #include "core/base/result.hpp"
 #include "core/metrics/meta.hpp"
+#include "core/model/cause.hpp"
 #include "core/model/raw.hpp"
 #include "core/model/reject.hpp"
 #include "core/model/row.hpp"
@@ -46,16 +48,25 @@ class FactReader {
                               const std::function<void(AdDayKey)>& visit) = 0;
 };
 
+/// Tables whose change records name a key, as bits.
+inline constexpr std::uint8_t kUserRecords = 1;
+inline constexpr std::uint8_t kEventRecords = 2;
+inline constexpr std::uint8_t kProductRecords = 4;
+
 /// What one snapshot says has changed since a position.
 struct EpochInput {
-  std::string position;             // what the ledger shall remember; opaque to the engine
-  std::uint64_t records = 0;        // change records collapsed into the keys below
-  bool reconcile = false;           // nobody knows what changed: everything shall be read
-  std::string reconcile_reason;     // why, for people
-  bool scan_users = false;          // read all users instead of `users`: it is cheaper, or the only way
-  bool scan_meta = false;           // read all Meta rows instead of `ad_days`
-  std::vector<std::string> users;   // dirty `distinct_id`s, each once
-  std::vector<AdDayKey> ad_days;    // dirty (ad, day)s, each once
+  std::string position;            // what the ledger shall remember; opaque to the engine
+  std::uint64_t records = 0;       // change records collapsed into the keys below
+  bool reconcile = false;          // nobody knows what changed: everything shall be read
+  std::string reconcile_reason;    // why, for people
+  bool scan_users = false;         // read all users instead of `users`: it is cheaper, or the only way
+  bool scan_meta = false;          // read all Meta rows instead of `ad_days`
+  std::vector<std::string> users;  // dirty `distinct_id`s, each once
+  // For each of `users`, the tables whose records name it; 0: none, it was wished for. Empty: not known.
+  std::vector<std::uint8_t> user_tables;
+  std::vector<AdDayKey> ad_days;  // dirty (ad, day)s, each once
+  std::vector<AdDayKey>
+      recorded_ad_days;             // of these, those that records name, ascending; filled where some were wished for
   Mappings mappings;                // as of the snapshot
   std::int64_t users_estimate = 0;  // about how many users there are; bounds the memory of a full scan
 };
@@ -121,13 +132,33 @@ struct SinkState {
   std::vector<SinkKey> last_keys;  // what the last commit changed
 };
 
+/// What became of one table's rows.
+struct TableReceipt {
+  std::string_view table;  // a name that lives for ever
+  std::int64_t inserted = 0;
+  std::int64_t updated = 0;
+  std::int64_t deleted = 0;
+  std::int64_t unchanged = 0;
+};
+
+/// A row that a sink inserted, updated or deleted.
+struct SinkRow {
+  SinkKey key;
+  Breakdown breakdown = Breakdown::kNone;  // of a cell: kNone is its main row
+  std::string value;                       // the breakdown's
+};
+
 struct SinkReceipt {
   std::int64_t inserted = 0;
   std::int64_t updated = 0;
   std::int64_t deleted = 0;
-  std::int64_t unchanged = 0;    // rows that were offered and stood already
-  std::vector<SinkKey> changed;  // whose rows were inserted, updated or deleted: the first kReceiptKeysMax
-  bool changed_more = false;     // there were more, or nobody knows which
+  std::int64_t unchanged = 0;        // rows that were offered and stood already
+  std::vector<TableReceipt> tables;  // the same by table, where the sink can tell
+  std::vector<SinkKey> changed;      // whose rows were inserted, updated or deleted: the first kReceiptKeysMax
+  bool changed_more = false;         // there were more, or nobody knows which
+  // The same row by row, for the change journal: all of them, or `rows_known` is false. Taken by the engine.
+  std::vector<SinkRow> rows;
+  bool rows_known = false;
 
   [[nodiscard]] std::int64_t written() const { return inserted + updated + deleted; }
 };
@@ -174,6 +205,31 @@ struct UnmappedValue {
   std::int64_t rows = 0;
 };
 
+/// What the change journal names: a cell, an entity's name or an ad's pair (then without a day).
+struct JournalKey {
+  SinkKey::Kind kind = SinkKey::Kind::kCell;
+  Entity entity;
+  Day day = kNoDay;
+
+  auto operator<=>(const JournalKey&) const = default;
+};
+
+struct JournalChange {
+  JournalKey key;
+  Causes causes;
+};
+
+struct JournalRowChange {
+  RowKey row;
+  Causes causes;
+};
+
+/// A place in the journal, in the order of (epoch, key): begin with nothing but the epoch.
+struct JournalCursor {
+  EpochId epoch;
+  std::optional<JournalKey> key;  // the last one that was read of that epoch; none: the epoch itself is not wanted
+};
+
 using Bytes = std::vector<std::byte>;
 using BytesView = std::span<const std::byte>;
 
@@ -207,6 +263,19 @@ class LedgerStore {
   virtual Status put_cell(Entity entity, Day day, BytesView cell) = 0;  // empty: erases
   virtual Status scan_entity(Entity entity, Day from, Day to, const std::function<void(Day, BytesView)>& visit) = 0;
   virtual Status scan_cell_keys(const std::function<void(Entity, Day)>& visit) = 0;
+
+  // The change journal: which keys changed after the first fill, in which epoch last, and why. One row a key, replaced in
+  // place; a key whose rows are gone keeps its own. `keys` and `rows` ascend.
+  virtual Status put_changes(EpochId epoch, Instant at, std::span<const JournalChange> keys,
+                             std::span<const JournalRowChange> rows) = 0;
+  /// An epoch whose changes are not listed: too many, or nobody knows which.
+  virtual Status put_unlisted_change(EpochId epoch, Instant at, Causes causes) = 0;
+  /// The last epoch whose changes are not listed; what changed after it is known. 0: no epoch yet.
+  virtual Result<EpochId> changes_listed_since() = 0;
+  /// Visits at most `limit` keys behind `cursor`, and moves it. Fewer than that: the end. A key that changes between two
+  /// calls moves to the end, so it is met (again) later, and none is missed.
+  virtual Result<std::size_t> scan_changes(JournalCursor& cursor, std::size_t limit,
+                                           const std::function<void(const JournalKey&, EpochId, Causes)>& visit) = 0;
 
   virtual Status commit(const LedgerHeader& header) = 0;
   virtual void rollback() = 0;

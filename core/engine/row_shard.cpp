@@ -24,9 +24,9 @@ void RowShard::apply(const CellChange& change) {
     case CellChange::Member::kEnters: enter(change.cell, change.user); break;
     case CellChange::Member::kLeaves: leave(change.cell, change.user); break;
   }
-  dirty_.add(RowKey{change.cell, Breakdown::kNone, {}});
+  dirty_.add(RowKey{change.cell, Breakdown::kNone, {}}, change.causes);
   for (const Breakdown breakdown : kBreakdowns) {
-    dirty_.add(RowKey{change.cell, breakdown, change.values[index_of(breakdown) - 1]});
+    dirty_.add(RowKey{change.cell, breakdown, change.values[index_of(breakdown) - 1]}, change.causes);
   }
 }
 

@@ -37,7 +37,7 @@ class RowShard {
 
   /// What this epoch has to look at again.
   [[nodiscard]] const DirtyRows& dirty() const { return dirty_; }
-  void mark_cell(CellKey cell) { dirty_.add_cell(cell); }
+  void mark_cell(CellKey cell, Causes causes = {}) { dirty_.add_cell(cell, causes); }
   void end_epoch();
 
   [[nodiscard]] std::size_t cell_count() const { return cell_count_; }

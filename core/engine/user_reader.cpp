@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "core/engine/causes.hpp"
 #include "core/engine/meta_ledger.hpp"
 #include "core/metrics/contribution.hpp"
 
@@ -153,7 +154,8 @@ class UserReader::ScanVisitor : public UserRowVisitor {
   Outbox<ScanMessage, std::function<void(std::size_t, std::vector<ScanMessage>&&)>> out_;
 };
 
-UserReader::UserReader(State& state, const Reporting& reporting, WorkerPool& pool) : state_(&state), pool_(&pool) {
+UserReader::UserReader(State& state, const Reporting& reporting, WorkerPool& pool)
+    : state_(&state), reporting_(&reporting), pool_(&pool) {
   for (std::size_t i = 0; i < state.rows.size(); ++i) row_inboxes_.push_back(std::make_unique<Inbox<CellChange>>());
   for (std::size_t i = 0; i <= pool.size(); ++i) workers_.push_back(std::make_unique<Worker>(*this, reporting, state));
 }
@@ -163,21 +165,27 @@ UserReader::~UserReader() = default;
 UserReader::Worker& UserReader::worker(std::size_t index) { return *workers_[index]; }
 
 void UserReader::apply_user(Worker& worker, std::string_view distinct_id, const UserFacts& facts,
-                            std::vector<Reject> rejects) {
+                            std::vector<Reject> rejects, std::optional<std::uint8_t> records) {
   ++worker.users_read;
   UserShard& shard = state_->users[state_->user_shard_of(hash_of_user(distinct_id))];
-  shard.apply(distinct_id, contribution_of(facts, worker.folder.dictionary()),
-              [&](const CellChange& change) { worker.rows.add(state_->row_shard_of(change.cell), change); });
+  shard.apply(
+      distinct_id, contribution_of(facts, worker.folder.dictionary()),
+      [&](const CellChange& change) { worker.rows.add(state_->row_shard_of(change.cell), change); },
+      [&](const UserContribution& before, const UserContribution& after) {
+        const Causes causes = causes_of(before, after, facts, records.value_or(0), today_, reporting_->zone);
+        return records == 0 ? causes | wished_ : causes;
+      });
   const std::uint64_t digest = digest_of(rejects);
   if (shard.note_rejects(distinct_id, digest)) {
     worker.reject_changes.push_back(RejectChange{reject_owner_of_user(distinct_id), digest, std::move(rejects)});
   }
 }
 
-Status UserReader::lookup(Worker& worker, FactReader& reader, std::string_view distinct_id) {
+Status UserReader::lookup(Worker& worker, FactReader& reader, std::string_view distinct_id,
+                          std::optional<std::uint8_t> records) {
   LookupVisitor visitor(worker.folder);
   ADM_TRY(reader.read_user(distinct_id, visitor));
-  apply_user(worker, distinct_id, visitor.facts, std::move(visitor.rejects));
+  apply_user(worker, distinct_id, visitor.facts, std::move(visitor.rejects), records);
   return {};
 }
 
@@ -188,8 +196,12 @@ void UserReader::drain_rows() {
   }
 }
 
-Status UserReader::apply(Source& source, const std::vector<std::string>& users) {
+Status UserReader::apply(Source& source, const std::vector<std::string>& users,
+                         const std::vector<std::uint8_t>& tables) {
   const std::size_t own = pool_->size();
+  const auto records_of = [&](std::size_t user) {
+    return tables.empty() ? std::optional<std::uint8_t>() : tables[user];
+  };
   std::vector<FactReader*> readers;  // of the pool's threads
   if (users.size() > kInlineUsersMax) {
     for (std::size_t i = 0; i < pool_->size(); ++i) {
@@ -204,19 +216,19 @@ Status UserReader::apply(Source& source, const std::vector<std::string>& users) 
   }
   if (readers.empty()) {
     ADM_ASSIGN(FactReader * reader, source.reader(0));
-    for (const std::string& user : users) ADM_TRY(lookup(worker(own), *reader, user));
+    for (std::size_t i = 0; i < users.size(); ++i) ADM_TRY(lookup(worker(own), *reader, users[i], records_of(i)));
     worker(own).rows.flush();
     drain_rows();
     return {};
   }
 
-  std::vector<std::vector<std::string_view>> by_shard(state_->shard_count());
-  for (const std::string& user : users) by_shard[state_->user_shard_of(hash_of_user(user))].push_back(user);
+  std::vector<std::vector<std::size_t>> by_shard(state_->shard_count());
+  for (std::size_t i = 0; i < users.size(); ++i) by_shard[state_->user_shard_of(hash_of_user(users[i]))].push_back(i);
   FirstError first_error;
   pool_->for_each(by_shard.size(), [&](std::size_t index, std::size_t shard) {
-    for (const std::string_view user : by_shard[shard]) {
+    for (const std::size_t user : by_shard[shard]) {
       if (first_error.failed()) break;
-      first_error.note(lookup(worker(index), *readers[index], user));
+      first_error.note(lookup(worker(index), *readers[index], users[user], records_of(user)));
     }
     worker(index).rows.flush();
   });
@@ -288,7 +300,7 @@ void UserReader::finish_shard(Worker& worker, std::size_t index, std::size_t pas
     facts.attribution = entry.attribution;
     facts.events = entry.events;
     facts.products = entry.products ? std::move(*entry.products) : ProductFacts{};
-    apply_user(worker, owner, facts, entry.rejects ? std::move(*entry.rejects) : std::vector<Reject>{});
+    apply_user(worker, owner, facts, entry.rejects ? std::move(*entry.rejects) : std::vector<Reject>{}, std::nullopt);
   }
   shard.sweep([&](std::string_view user) { return hash_of_user(user) % pass_count == pass; },
               [&](const CellChange& change) { worker.rows.add(state_->row_shard_of(change.cell), change); });

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,13 +33,20 @@ class UserReader {
   ~UserReader();
 
   /// Looks up and applies each of `users`. Runs here when they are few, or when the source allows one reader only.
-  Status apply(Source& source, const std::vector<std::string>& users);
+  /// `tables`: as `EpochInput::user_tables` says, with `wished` for those that no record names.
+  Status apply(Source& source, const std::vector<std::string>& users, const std::vector<std::uint8_t>& tables);
 
   /// Reads everything and withdraws users that are gone. `meanwhile` runs on this thread while workers scan; it may
   /// use reader 0. Holds about `kScanBytesPerUser` a user, in as many passes as `memory_bytes_max` asks for; `after_pass`
   /// gets the share of users that are through, and may end it.
   Status reconcile(Source& source, std::int64_t users_estimate, std::int64_t memory_bytes_max,
                    const std::function<Status()>& meanwhile, const std::function<Status(double)>& after_pass);
+
+  /// For the causes of changes: "today", and why users are read whom no record names. Before an epoch's users.
+  void begin_epoch(Day today, Causes wished) {
+    today_ = today;
+    wished_ = wished;
+  }
 
   [[nodiscard]] std::vector<RejectChange> take_reject_changes();
   [[nodiscard]] std::size_t users_read() const { return users_read_; }
@@ -53,8 +61,10 @@ class UserReader {
 
   using RowPost = std::function<void(std::size_t, std::vector<CellChange>&&)>;
 
-  void apply_user(Worker& worker, std::string_view distinct_id, const UserFacts& facts, std::vector<Reject> rejects);
-  Status lookup(Worker& worker, FactReader& reader, std::string_view distinct_id);
+  /// `records`: the tables that name the user; none: not known.
+  void apply_user(Worker& worker, std::string_view distinct_id, const UserFacts& facts, std::vector<Reject> rejects,
+                  std::optional<std::uint8_t> records);
+  Status lookup(Worker& worker, FactReader& reader, std::string_view distinct_id, std::optional<std::uint8_t> records);
   Status scan_pass(Source& source, std::size_t readers, std::size_t pass, std::size_t pass_count,
                    const std::function<Status()>& meanwhile);
   void finish_shard(Worker& worker, std::size_t shard, std::size_t pass, std::size_t pass_count);
@@ -62,11 +72,14 @@ class UserReader {
   Worker& worker(std::size_t index);
 
   State* state_;
+  const Reporting* reporting_;
   WorkerPool* pool_;
   std::vector<std::unique_ptr<Worker>> workers_;  // one for each thread of the pool, then the pipeline's own
   std::vector<std::unique_ptr<Inbox<CellChange>>> row_inboxes_;
   std::vector<std::unique_ptr<ScanShard>> scan_shards_;  // while a full scan runs
   std::size_t users_read_ = 0;
+  Day today_ = kNoDay;
+  Causes wished_;
 };
 
 }  // namespace admetrics

@@ -10,6 +10,7 @@
 
 #include "core/engine/ports.hpp"
 #include "core/metrics/contribution.hpp"
+#include "core/model/cause.hpp"
 
 namespace admetrics {
 
@@ -30,6 +31,7 @@ struct CellChange {
   UserRef user;
   Member member = Member::kStays;
   std::array<DictionaryId, 3> values;  // the breakdown values whose rows are affected
+  Causes causes;
 };
 
 /// UserShard: the last contribution of every user that is in some row, and who is rejected.
@@ -42,9 +44,15 @@ class UserShard {
  public:
   UserShard(std::size_t index, std::size_t shard_count);
 
-  /// Replaces the user's contribution; calls `emit(CellChange)` for every cell that this affects.
+  /// Replaces the user's contribution; calls `emit(CellChange)` for every cell that this affects. `why(before, after)`
+  /// gives the causes of a difference.
+  template <class Emit, class Why>
+  void apply(std::string_view distinct_id, const UserContribution& next, Emit&& emit, Why&& why);
   template <class Emit>
-  void apply(std::string_view distinct_id, const UserContribution& next, Emit&& emit);
+  void apply(std::string_view distinct_id, const UserContribution& next, Emit&& emit) {
+    apply(distinct_id, next, std::forward<Emit>(emit),
+          [](const UserContribution&, const UserContribution&) { return Causes(); });
+  }
 
   /// At start, before any epoch: takes a contribution from the ledger. Gives its reference.
   UserRef load(std::string_view distinct_id, const UserContribution& contribution);
@@ -56,7 +64,8 @@ class UserShard {
 
   // Full scans: which users were seen.
   void begin_sweep();
-  /// Withdraws every user that `apply` was not called for since `begin_sweep`, of those that `belongs` names.
+  /// Withdraws every user that `apply` was not called for since `begin_sweep`, of those that `belongs` names. They have
+  /// no row left in the source.
   template <class Belongs, class Emit>
   void sweep(Belongs&& belongs, Emit&& emit);
 
@@ -96,7 +105,8 @@ class UserShard {
   void grow_index();
 
   template <class Emit>
-  void emit_difference(UserRef user, const UserContribution& before, const UserContribution& after, Emit&& emit);
+  void emit_difference(UserRef user, const UserContribution& before, const UserContribution& after, Causes causes,
+                       Emit&& emit);
 
   // Fixed after construction.
   const std::size_t index_;
@@ -121,7 +131,7 @@ class UserShard {
 
 template <class Emit>
 void UserShard::emit_difference(UserRef user, const UserContribution& before, const UserContribution& after,
-                                Emit&& emit) {
+                                Causes causes, Emit&& emit) {
   // Withdraw what the user gave, give what the user gives now. A cell in both keeps its member; its rows change.
   std::array<CellKey, 6> old_cells;
   std::size_t old_count = 0;
@@ -137,20 +147,20 @@ void UserShard::emit_difference(UserRef user, const UserContribution& before, co
   };
   for (std::size_t i = 0; i < old_count; ++i) {
     const bool stays = contains(new_cells, new_count, old_cells[i]);
-    emit(CellChange{old_cells[i], user, stays ? CellChange::Member::kStays : CellChange::Member::kLeaves,
-                    before.values});
+    emit(CellChange{old_cells[i], user, stays ? CellChange::Member::kStays : CellChange::Member::kLeaves, before.values,
+                    causes});
     if (stays && before.values != after.values) {
-      emit(CellChange{old_cells[i], user, CellChange::Member::kStays, after.values});
+      emit(CellChange{old_cells[i], user, CellChange::Member::kStays, after.values, causes});
     }
   }
   for (std::size_t i = 0; i < new_count; ++i) {
     if (contains(old_cells, old_count, new_cells[i])) continue;
-    emit(CellChange{new_cells[i], user, CellChange::Member::kEnters, after.values});
+    emit(CellChange{new_cells[i], user, CellChange::Member::kEnters, after.values, causes});
   }
 }
 
-template <class Emit>
-void UserShard::apply(std::string_view distinct_id, const UserContribution& next, Emit&& emit) {
+template <class Emit, class Why>
+void UserShard::apply(std::string_view distinct_id, const UserContribution& next, Emit&& emit, Why&& why) {
   const std::size_t place = find_place(distinct_id);
   const bool known = places_[place] != 0;
   if (!known && next.empty()) return;
@@ -158,7 +168,7 @@ void UserShard::apply(std::string_view distinct_id, const UserContribution& next
     const std::uint32_t slot = insert(place, distinct_id);
     record(slot).contribution = next;
     changed_.push_back(ref(slot));
-    emit_difference(ref(slot), UserContribution{}, next, emit);
+    emit_difference(ref(slot), UserContribution{}, next, why(UserContribution{}, next), emit);
     if (sweeping_) seen_.resize(slots_), seen_[slot] = true;
     return;
   }
@@ -166,7 +176,7 @@ void UserShard::apply(std::string_view distinct_id, const UserContribution& next
   if (sweeping_) seen_[slot] = true;
   UserContribution& current = record(slot).contribution;
   if (current == next) return;
-  emit_difference(ref(slot), current, next, emit);
+  emit_difference(ref(slot), current, next, why(current, next), emit);
   if (next.empty()) {
     removed_.emplace_back(distinct_id);
     erase(place);
@@ -182,7 +192,9 @@ void UserShard::sweep(Belongs&& belongs, Emit&& emit) {
     if (record(slot).id == nullptr || seen_[slot]) continue;
     const std::string gone(text_of(record(slot).id));
     if (!belongs(std::string_view(gone))) continue;
-    apply(gone, UserContribution{}, emit);
+    apply(gone, UserContribution{}, emit, [](const UserContribution&, const UserContribution&) {
+      return Cause::kEvent | Causes(Cause::kReAttribution);
+    });
   }
   sweeping_ = false;
 }

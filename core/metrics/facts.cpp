@@ -42,6 +42,7 @@ void EventFacts::merge(const EventFacts& other) {
   };
   trial_day = std::max(trial_day, other.trial_day);
   purchase_day = std::max(purchase_day, other.purchase_day);
+  newest_day = std::max(newest_day, other.newest_day);
   earliest(converted_at, other.converted_at);
   earliest(purchased_at, other.purchased_at);
   refunded_at = std::max(refunded_at, other.refunded_at);
@@ -143,6 +144,8 @@ void FactFolder::fold_event(const RawEvent& row, EventFacts& facts, std::vector<
     one.refunded_at = time;
     one.refunds_micros = -*revenue;
   }
+  // What says nothing leaves nothing: a cancellation without money.
+  if (one != EventFacts{}) one.newest_day = day;
   facts.merge(one);
 }
 

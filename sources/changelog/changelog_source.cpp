@@ -17,9 +17,9 @@
 namespace admetrics::source {
 namespace {
 
-constexpr std::int64_t kCommitBytes = 32 << 20;               // of the log, in one transaction of the landing database
-constexpr std::int64_t kCatchUpMicros = 10'000'000;           // then an epoch shows what was read so far
-constexpr std::int64_t kIdleTransactionMicros = 1'000'000;    // in a log that marks no ends
+constexpr std::int64_t kCommitBytes = 32 << 20;             // of the log, in one transaction of the landing database
+constexpr std::int64_t kCatchUpMicros = 10'000'000;         // then an epoch shows what was read so far
+constexpr std::int64_t kIdleTransactionMicros = 1'000'000;  // in a log that marks no ends
 constexpr std::size_t kHeldInMemoryBytes = 8 << 20;
 constexpr std::size_t kHeldPartBytes = 1 << 20;
 constexpr std::size_t kOpenTransactionsMax = 1'000;
@@ -33,12 +33,12 @@ struct OpenTransaction {
   std::int64_t number = 0;
   std::int64_t since_seconds = 0;
   bool ended = false;
-  std::int64_t expected = -1;    // how many records it has; -1: not told
-  std::int64_t bad_before = 0;   // dead letters when it began: its own may be among the later ones
+  std::int64_t expected = -1;   // how many records it has; -1: not told
+  std::int64_t bad_before = 0;  // dead letters when it began: its own may be among the later ones
   std::int64_t records = 0;
-  std::vector<bool> orders;      // which of its records were seen
-  std::string lines;             // not in the landing database yet
-  std::int64_t parts = 0;        // of it in the landing database
+  std::vector<bool> orders;  // which of its records were seen
+  std::string lines;         // not in the landing database yet
+  std::int64_t parts = 0;    // of it in the landing database
   std::int64_t bytes = 0;
   bool changed = true;
 
@@ -133,7 +133,8 @@ struct ChangelogSource::Impl : public RecordVisitor {
   Status prepare() {
     // The landing database can be had again up to a crash of the machine: position and rows go back together.
     ADM_TRY(database->execute("PRAGMA journal_mode = WAL"));
-    ADM_TRY(database->execute("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 8192"));
+    ADM_TRY(
+        database->execute("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 8192"));
     ADM_TRY(Landing::create(*database));
     ADM_TRY(arm_capture(*database, product_tables(), RecordedBy::kWriter));
     if (!parser) {
@@ -303,7 +304,8 @@ struct ChangelogSource::Impl : public RecordVisitor {
     const std::int64_t done = database->last_insert_rowid();
     constexpr std::int64_t kForgetEvery = 1'000;
     if (done > kDoneKnownMax && done % kForgetEvery == 0)
-      ADM_TRY(database->execute("DELETE FROM _admetrics_transactions_done WHERE n <= " + std::to_string(done - kDoneKnownMax)));
+      ADM_TRY(database->execute("DELETE FROM _admetrics_transactions_done WHERE n <= " +
+                                std::to_string(done - kDoneKnownMax)));
     held_in_memory -= std::min(held_in_memory, transaction.lines.size());
     if (latest == &transaction) latest = nullptr;
     done_id = transaction.id;
@@ -326,8 +328,8 @@ struct ChangelogSource::Impl : public RecordVisitor {
 
   Status give_up_oldest(const std::string& why) {
     OpenTransaction* const first = oldest();
-    warnings.push_back("transaction " + first->id + " of the change log is not held back any longer, because " + why + "; its " +
-                       std::to_string(first->records) + " records count from now on, whole or not");
+    warnings.push_back("transaction " + first->id + " of the change log is not held back any longer, because " + why +
+                       "; its " + std::to_string(first->records) + " records count from now on, whole or not");
     return complete(*first);
   }
 
@@ -339,7 +341,8 @@ struct ChangelogSource::Impl : public RecordVisitor {
       if (bytes > options.hold_transactions_max_bytes) {
         ADM_TRY(give_up_oldest("what is held back is larger than hold_transactions_size_max"));
       } else if (now_seconds() - first->since_seconds >= options.hold_transactions_max_seconds) {
-        ADM_TRY(give_up_oldest("its end did not come within " + std::to_string(options.hold_transactions_max_seconds) + " s"));
+        ADM_TRY(give_up_oldest("its end did not come within " + std::to_string(options.hold_transactions_max_seconds) +
+                               " s"));
       } else {
         return {};
       }
@@ -352,8 +355,9 @@ struct ChangelogSource::Impl : public RecordVisitor {
     for (auto& [id, transaction] : open) {
       if (!transaction->changed) continue;
       ADM_ASSIGN(sqlite::Statement put,
-                 database->prepare("INSERT INTO _admetrics_transactions (id, n, since, ended, expected, bad_before) VALUES (?1, "
-                                   "?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO UPDATE SET ended = ?4, expected = ?5"));
+                 database->prepare(
+                     "INSERT INTO _admetrics_transactions (id, n, since, ended, expected, bad_before) VALUES (?1, "
+                     "?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO UPDATE SET ended = ?4, expected = ?5"));
       put.bind(1, std::string_view(transaction->id));
       put.bind(2, transaction->number);
       put.bind(3, transaction->since_seconds);
@@ -401,9 +405,10 @@ struct ChangelogSource::Impl : public RecordVisitor {
     marks_ends = marks_saved = marks != 0;
     next_number = 1;
     ADM_ASSIGN(sqlite::Statement select,
-               database->prepare("SELECT t.id, t.n, t.since, t.ended, t.expected, t.bad_before, count(h.part), "
-                                 "coalesce(sum(length(h.lines)), 0) FROM _admetrics_transactions t LEFT JOIN _admetrics_held h "
-                                 "ON h.n = t.n GROUP BY t.n ORDER BY t.n"));
+               database->prepare(
+                   "SELECT t.id, t.n, t.since, t.ended, t.expected, t.bad_before, count(h.part), "
+                   "coalesce(sum(length(h.lines)), 0) FROM _admetrics_transactions t LEFT JOIN _admetrics_held h "
+                   "ON h.n = t.n GROUP BY t.n ORDER BY t.n"));
     ADM_TRY(select.for_each_row([&] {
       auto transaction = std::make_unique<OpenTransaction>();
       transaction->id = select.text(0);
@@ -432,8 +437,8 @@ struct ChangelogSource::Impl : public RecordVisitor {
     switch (piece.kind) {
       case PieceKind::kLines: return parser->parse(piece.text, *this);
       case PieceKind::kTooLong:
-        return dead_letters->add(DeadLetter{0, now_seconds(), BadRecord::kTooLong, std::string(file), offset, piece.size,
-                                            std::string(piece.text)});
+        return dead_letters->add(DeadLetter{0, now_seconds(), BadRecord::kTooLong, std::string(file), offset,
+                                            piece.size, std::string(piece.text)});
       case PieceKind::kTorn: return on_bad(BadRecord::kTorn, line);
       case PieceKind::kDamaged: return on_bad(BadRecord::kDamagedFile, line);
     }
@@ -450,7 +455,8 @@ struct ChangelogSource::Impl : public RecordVisitor {
       const auto letter = parse_mended_letter(rest.substr(0, line_break));
       rest.remove_prefix(std::min(line_break + 1, rest.size()));
       if (!letter) continue;
-      ADM_ASSIGN(sqlite::Statement note, database->prepare("INSERT OR IGNORE INTO _admetrics_replayed (id) VALUES (?1)"));
+      ADM_ASSIGN(sqlite::Statement note,
+                 database->prepare("INSERT OR IGNORE INTO _admetrics_replayed (id) VALUES (?1)"));
       note.bind(1, letter->key);
       ADM_TRY(note.run());
       if (database->changes() == 0) continue;
@@ -480,8 +486,9 @@ struct ChangelogSource::Impl : public RecordVisitor {
     ADM_TRY(save_transactions());
     ADM_TRY(log->save(*database));
     ADM_TRY(replays->save(*database));
-    ADM_TRY(database->execute("INSERT OR REPLACE INTO _admetrics_counts VALUES ('records', " + std::to_string(records_total) +
-                              "), ('other tables', " + std::to_string(other_tables_total) + ")"));
+    ADM_TRY(database->execute("INSERT OR REPLACE INTO _admetrics_counts VALUES ('records', " +
+                              std::to_string(records_total) + "), ('other tables', " +
+                              std::to_string(other_tables_total) + ")"));
     ADM_TRY(database->commit());
     in_transaction = false;
     return {};
@@ -562,7 +569,8 @@ struct ChangelogSource::Impl : public RecordVisitor {
     // The file of dead letters follows what was committed. It may be full or read-only: that holds nothing up.
     const Status exported = dead_letters->export_all();
     const std::string error = exported.ok() ? std::string() : exported.error().line();
-    if (!error.empty() && error != last_export_error) warnings.push_back(error + "; they are kept in " + options.landing_db);
+    if (!error.empty() && error != last_export_error)
+      warnings.push_back(error + "; they are kept in " + options.landing_db);
     last_export_error = error;
     return {};
   }

@@ -34,7 +34,7 @@ struct ChangelogState {
   std::string where;  // FILE:OFFSET that was read last
   std::int64_t bytes_waiting = 0;
   std::int64_t records_total = 0;
-  std::int64_t other_tables_total = 0;  // records of tables that are none of ours
+  std::int64_t other_tables_total = 0;                             // records of tables that are none of ours
   std::vector<std::pair<std::string, std::int64_t>> dead_letters;  // by reason, those that are not 0
   std::int64_t transactions_open = 0;
   std::int64_t oldest_transaction_seconds = 0;  // how long it has been open

@@ -72,9 +72,9 @@ Error not_a_letter(std::string_view line) {
 }
 
 Error file_error(const char* operation, const std::string& file) {
-  const Errc code = errno == ENOSPC || errno == EDQUOT                     ? Errc::kFull
+  const Errc code = errno == ENOSPC || errno == EDQUOT                    ? Errc::kFull
                     : errno == EACCES || errno == EROFS || errno == EPERM ? Errc::kReadOnly
-                                                                           : Errc::kIo;
+                                                                          : Errc::kIo;
   return {code, operation, file, std::strerror(errno)};
 }
 
@@ -185,7 +185,8 @@ Status DeadLetters::load() {
   total_ = 0;
   ADM_ASSIGN(waiting_, database_->query_integer("SELECT count(*) FROM _admetrics_dead_letters"));
   ADM_ASSIGN(sqlite::Statement select,
-             database_->prepare("SELECT CAST(substr(name, 6) AS INTEGER), number FROM _admetrics_counts WHERE name GLOB 'dead *'"));
+             database_->prepare(
+                 "SELECT CAST(substr(name, 6) AS INTEGER), number FROM _admetrics_counts WHERE name GLOB 'dead *'"));
   return select.for_each_row([&] {
     const auto reason = static_cast<std::size_t>(select.integer(0));
     if (reason < 1 || reason > counts_.size()) return;
@@ -196,8 +197,9 @@ Status DeadLetters::load() {
 
 Status DeadLetters::add(const DeadLetter& letter) {
   if (!insert_.valid()) {
-    ADM_ASSIGN(insert_, database_->prepare("INSERT INTO _admetrics_dead_letters (at, reason, file, offset, size, text) VALUES "
-                                           "(?1, ?2, ?3, ?4, ?5, ?6)"));
+    ADM_ASSIGN(insert_,
+               database_->prepare("INSERT INTO _admetrics_dead_letters (at, reason, file, offset, size, text) VALUES "
+                                  "(?1, ?2, ?3, ?4, ?5, ?6)"));
   }
   const auto reason = static_cast<std::int64_t>(letter.reason);
   insert_.bind(1, letter.at_seconds);
@@ -222,18 +224,19 @@ Status DeadLetters::export_all() {
   const auto write_out = [&]() -> Status {
     ADM_ASSIGN(const std::int64_t written, last_id(file, file_));
     // A file of another landing database has ids of its own.
-    ADM_ASSIGN(const std::int64_t last, database_->query_integer("SELECT coalesce(max(id), 0) FROM _admetrics_dead_letters"));
-    ADM_ASSIGN(sqlite::Statement select,
-               database_->prepare("SELECT id, at, reason, file, offset, size, text FROM _admetrics_dead_letters WHERE id > ?1 "
-                                  "ORDER BY id"));
+    ADM_ASSIGN(const std::int64_t last,
+               database_->query_integer("SELECT coalesce(max(id), 0) FROM _admetrics_dead_letters"));
+    ADM_ASSIGN(
+        sqlite::Statement select,
+        database_->prepare("SELECT id, at, reason, file, offset, size, text FROM _admetrics_dead_letters WHERE id > ?1 "
+                           "ORDER BY id"));
     select.bind(1, written <= last ? written : 0);
     for (;;) {
       ADM_ASSIGN(const bool row, select.step());
       if (!row) break;
-      const std::string line =
-          to_json_line(DeadLetter{select.integer(0), select.integer(1), static_cast<BadRecord>(select.integer(2)),
-                                  std::string(select.text(3)), select.integer(4), select.integer(5),
-                                  std::string(select.text(6))});
+      const std::string line = to_json_line(
+          DeadLetter{select.integer(0), select.integer(1), static_cast<BadRecord>(select.integer(2)),
+                     std::string(select.text(3)), select.integer(4), select.integer(5), std::string(select.text(6))});
       std::string_view rest = line;
       while (!rest.empty()) {
         const ssize_t count = ::write(file, rest.data(), rest.size());

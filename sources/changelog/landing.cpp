@@ -190,8 +190,8 @@ struct Landing::Impl {
       const auto parameter = [&](std::size_t i) { return '?' + std::to_string(count + i); };
       const std::string version_names = "_admetrics_position, _admetrics_ms, _admetrics_digest, _admetrics_snapshot";
       const std::string name(table.name);
-      ADM_ASSIGN(of.insert, database->prepare("INSERT INTO " + name + " (" + names + version_names + ") VALUES (" + values +
-                                              parameter(1) + ", " + parameter(2) + ", " + parameter(3) + ", " +
+      ADM_ASSIGN(of.insert, database->prepare("INSERT INTO " + name + " (" + names + version_names + ") VALUES (" +
+                                              values + parameter(1) + ", " + parameter(2) + ", " + parameter(3) + ", " +
                                               parameter(4) + ") ON CONFLICT DO NOTHING"));
       const std::string select = "SELECT rowid, " + names + version_names + " FROM " + name + " WHERE " + key;
       ADM_ASSIGN(of.select, database->prepare(select));
@@ -200,31 +200,39 @@ struct Landing::Impl {
         ADM_ASSIGN(select_holder, database->prepare(select));
       }
       const std::string user_times = table.kind == ChangeKind::kUser ? ", _admetrics_times = NULL" : "";
-      ADM_ASSIGN(of.update, database->prepare("UPDATE " + name + " SET " + sets + "_admetrics_position = " + parameter(1) +
-                                              ", _admetrics_ms = " + parameter(2) + ", _admetrics_digest = " + parameter(3) +
-                                              ", _admetrics_snapshot = " + parameter(4) + user_times + " WHERE rowid = " +
-                                              parameter(5)));
+      ADM_ASSIGN(
+          of.update,
+          database->prepare("UPDATE " + name + " SET " + sets + "_admetrics_position = " + parameter(1) +
+                            ", _admetrics_ms = " + parameter(2) + ", _admetrics_digest = " + parameter(3) +
+                            ", _admetrics_snapshot = " + parameter(4) + user_times + " WHERE rowid = " + parameter(5)));
       ADM_ASSIGN(of.remove, database->prepare("DELETE FROM " + name + " WHERE rowid = ?1"));
     }
-    ADM_ASSIGN(find_deleted, database->prepare("SELECT position, ms, digest FROM _admetrics_deleted WHERE tab = ?1 AND key = ?2"));
-    ADM_ASSIGN(put_deleted, database->prepare("INSERT INTO _admetrics_deleted (tab, key, position, ms, digest) VALUES (?1, "
-                                              "?2, ?3, ?4, ?5) ON CONFLICT (tab, key) DO UPDATE SET position = ?3, ms = ?4, "
-                                              "digest = ?5"));
+    ADM_ASSIGN(find_deleted,
+               database->prepare("SELECT position, ms, digest FROM _admetrics_deleted WHERE tab = ?1 AND key = ?2"));
+    ADM_ASSIGN(put_deleted,
+               database->prepare("INSERT INTO _admetrics_deleted (tab, key, position, ms, digest) VALUES (?1, "
+                                 "?2, ?3, ?4, ?5) ON CONFLICT (tab, key) DO UPDATE SET position = ?3, ms = ?4, "
+                                 "digest = ?5"));
     ADM_ASSIGN(drop_deleted, database->prepare("DELETE FROM _admetrics_deleted WHERE tab = ?1 AND key = ?2"));
     ADM_ASSIGN(find_overtaken, database->prepare("SELECT 1 FROM _admetrics_overtaken WHERE digest = ?1"));
-    ADM_ASSIGN(put_overtaken, database->prepare("INSERT OR IGNORE INTO _admetrics_overtaken (digest, ms) VALUES (?1, ?2)"));
-    ADM_ASSIGN(record_change, database->prepare("INSERT INTO _admetrics_changes (kind, key1, key2) VALUES (?1, ?2, ?3)"));
+    ADM_ASSIGN(put_overtaken,
+               database->prepare("INSERT OR IGNORE INTO _admetrics_overtaken (digest, ms) VALUES (?1, ?2)"));
+    ADM_ASSIGN(record_change,
+               database->prepare("INSERT INTO _admetrics_changes (kind, key1, key2) VALUES (?1, ?2, ?3)"));
     ADM_ASSIGN(holder, database->prepare("SELECT user_product_id FROM user_product_metrics WHERE distinct_id = ?1 AND "
                                          "product_id = ?2 AND user_product_id <> ?3"));
-    ADM_ASSIGN(put_truncated, database->prepare("INSERT OR REPLACE INTO _admetrics_truncated (tab, position, ms, digest) "
-                                                "VALUES (?1, ?2, ?3, ?4)"));
-    ADM_ASSIGN(find_user, database->prepare("SELECT rowid, abi_ad_id, abi_campaign_id, abi_ad_set_id, country, region, "
-                                            "has_abi_attribution, _admetrics_times FROM mixpanel_user WHERE distinct_id = ?1"));
-    ADM_ASSIGN(put_user, database->prepare("INSERT INTO mixpanel_user (distinct_id, abi_ad_id, abi_campaign_id, abi_ad_set_id, "
-                                           "country, region, has_abi_attribution, _admetrics_times) VALUES (?1, ?2, ?3, ?4, "
-                                           "?5, ?6, ?7, ?8) ON CONFLICT (distinct_id) DO UPDATE SET abi_ad_id = ?2, "
-                                           "abi_campaign_id = ?3, abi_ad_set_id = ?4, country = ?5, region = ?6, "
-                                           "has_abi_attribution = ?7, _admetrics_times = ?8"));
+    ADM_ASSIGN(put_truncated,
+               database->prepare("INSERT OR REPLACE INTO _admetrics_truncated (tab, position, ms, digest) "
+                                 "VALUES (?1, ?2, ?3, ?4)"));
+    ADM_ASSIGN(find_user,
+               database->prepare("SELECT rowid, abi_ad_id, abi_campaign_id, abi_ad_set_id, country, region, "
+                                 "has_abi_attribution, _admetrics_times FROM mixpanel_user WHERE distinct_id = ?1"));
+    ADM_ASSIGN(put_user,
+               database->prepare("INSERT INTO mixpanel_user (distinct_id, abi_ad_id, abi_campaign_id, abi_ad_set_id, "
+                                 "country, region, has_abi_attribution, _admetrics_times) VALUES (?1, ?2, ?3, ?4, "
+                                 "?5, ?6, ?7, ?8) ON CONFLICT (distinct_id) DO UPDATE SET abi_ad_id = ?2, "
+                                 "abi_campaign_id = ?3, abi_ad_set_id = ?4, country = ?5, region = ?6, "
+                                 "has_abi_attribution = ?7, _admetrics_times = ?8"));
     prepared = true;
     return {};
   }
@@ -259,8 +267,10 @@ struct Landing::Impl {
     overtaken_added = 0;
     ADM_ASSIGN(const std::int64_t count, database->query_integer("SELECT count(*) FROM _admetrics_overtaken"));
     if (count <= kOvertakenMax) return {};
-    return database->execute("DELETE FROM _admetrics_overtaken WHERE digest IN (SELECT digest FROM _admetrics_overtaken "
-                             "ORDER BY ms LIMIT " + std::to_string(count - kOvertakenMax / 2) + ")");
+    return database->execute(
+        "DELETE FROM _admetrics_overtaken WHERE digest IN (SELECT digest FROM _admetrics_overtaken "
+        "ORDER BY ms LIMIT " +
+        std::to_string(count - kOvertakenMax / 2) + ")");
   }
 
   /// Whether a truncation of its table left the record nothing to say.
@@ -508,10 +518,11 @@ struct Landing::Impl {
     }
     const std::string kind = version.position == Version::Position::kNumber ? "integer"
                              : version.position == Version::Position::kText ? "text"
-                                                                             : "none";
+                                                                            : "none";
     const auto later = [&](const std::string& prefix) {
-      return "(CASE WHEN typeof(" + prefix + "position) = '" + kind + "' THEN " + prefix + "position > ?1 WHEN ?2 IS NOT NULL AND " +
-             prefix + "ms IS NOT NULL THEN " + prefix + "ms > ?2 ELSE 0 END)";
+      return "(CASE WHEN typeof(" + prefix + "position) = '" + kind + "' THEN " + prefix +
+             "position > ?1 WHEN ?2 IS NOT NULL AND " + prefix + "ms IS NOT NULL THEN " + prefix +
+             "ms > ?2 ELSE 0 END)";
     };
     const std::string name(table.name);
     const auto run = [&](const std::string& sql) -> Status {
@@ -524,8 +535,9 @@ struct Landing::Impl {
       const std::string second =
           table.owner[1] < kLandingColumnsMax ? std::string(table.columns[table.owner[1]].name) : "NULL";
       ADM_TRY(run("INSERT INTO _admetrics_changes (kind, key1, key2) SELECT DISTINCT " +
-                  std::to_string(static_cast<int>(table.kind)) + ", " + std::string(table.columns[table.owner[0]].name) +
-                  ", " + second + " FROM " + name + " WHERE NOT " + later("_admetrics_")));
+                  std::to_string(static_cast<int>(table.kind)) + ", " +
+                  std::string(table.columns[table.owner[0]].name) + ", " + second + " FROM " + name + " WHERE NOT " +
+                  later("_admetrics_")));
     }
     ADM_TRY(run("DELETE FROM " + name + " WHERE NOT " + later("_admetrics_")));
     ADM_TRY(run("DELETE FROM _admetrics_deleted WHERE tab = " + std::to_string(index) + " AND NOT " + later("")));
@@ -552,7 +564,8 @@ struct Landing::Impl {
       // Mixpanel tells events apart by this key together with event, user and time.
       bind_value(of.select, 1, cells[0]);
       ADM_ASSIGN(const bool found, of.select.step());
-      const bool same = found && holds(of.select, 2, cells[1]) && holds(of.select, 3, cells[2]) && holds(of.select, 4, cells[3]);
+      const bool same =
+          found && holds(of.select, 2, cells[1]) && holds(of.select, 3, cells[2]) && holds(of.select, 4, cells[3]);
       of.select.reset();
       if (!same) {
         Digest digest;
@@ -594,7 +607,8 @@ struct Landing::Impl {
       std::array<bool, 6> given{};
       if (found) {
         const auto times = find_user.blob(7);
-        if (times.size() != sizeof told) {  // a record of the table itself wrote it: events say nothing that it does not
+        if (times.size() !=
+            sizeof told) {  // a record of the table itself wrote it: events say nothing that it does not
           find_user.reset();
           continue;
         }
@@ -648,12 +662,14 @@ Status Landing::begin(bool record_changes) {
   i.dirty.clear();
   i.users.clear();
   for (std::size_t table = 0; table < i.any_deleted.size(); ++table) {
-    ADM_ASSIGN(const std::int64_t any, i.database->query_integer("SELECT EXISTS (SELECT 1 FROM _admetrics_deleted WHERE tab = " +
-                                                                 std::to_string(table) + ")"));
+    ADM_ASSIGN(const std::int64_t any,
+               i.database->query_integer(
+                   "SELECT EXISTS (SELECT 1 FROM _admetrics_deleted WHERE tab = " + std::to_string(table) + ")"));
     i.any_deleted[table] = any != 0;
     i.truncated[table].reset();
   }
-  ADM_ASSIGN(sqlite::Statement select, i.database->prepare("SELECT tab, position, ms, digest FROM _admetrics_truncated"));
+  ADM_ASSIGN(sqlite::Statement select,
+             i.database->prepare("SELECT tab, position, ms, digest FROM _admetrics_truncated"));
   return select.for_each_row([&] {
     const auto table = static_cast<std::size_t>(select.integer(0));
     if (table >= i.truncated.size()) return;

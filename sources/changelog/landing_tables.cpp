@@ -73,9 +73,8 @@ static_assert(std::all_of(kTables.begin(), kTables.end(), [](const LandingTable&
 }));
 
 bool same_name(std::string_view wanted, std::string_view name) {
-  return std::equal(wanted.begin(), wanted.end(), name.begin(), name.end(), [](char a, char b) {
-    return a == (b >= 'A' && b <= 'Z' ? static_cast<char>(b - 'A' + 'a') : b);
-  });
+  return std::equal(wanted.begin(), wanted.end(), name.begin(), name.end(),
+                    [](char a, char b) { return a == (b >= 'A' && b <= 'Z' ? static_cast<char>(b - 'A' + 'a') : b); });
 }
 
 // What the record that wrote a row last said of itself: `Landing` decides by it which of two records is the newer one.
@@ -132,14 +131,16 @@ std::string landing_schema_sql() {
          "CREATE TABLE IF NOT EXISTS processed_event_days (date_day DATE PRIMARY KEY NOT NULL, status TEXT" +
          version + ");\n" + meta_table("") + meta_table("country") + meta_table("region") + meta_table("device") +
          // What was deleted, so that an older record that comes later does not bring it back.
-         "CREATE TABLE IF NOT EXISTS _admetrics_deleted (tab INTEGER NOT NULL, key TEXT NOT NULL, position, ms INTEGER, "
+         "CREATE TABLE IF NOT EXISTS _admetrics_deleted (tab INTEGER NOT NULL, key TEXT NOT NULL, position, ms "
+         "INTEGER, "
          "digest INTEGER, PRIMARY KEY (tab, key)) WITHOUT ROWID;\n"
          // The last truncation of a table.
          "CREATE TABLE IF NOT EXISTS _admetrics_truncated (tab INTEGER PRIMARY KEY, position, ms INTEGER, digest "
          "INTEGER);\n"
          // Records that were overtaken by others of the same version: should they come again, they are known.
          "CREATE TABLE IF NOT EXISTS _admetrics_overtaken (digest INTEGER PRIMARY KEY, ms INTEGER);\n"
-         "CREATE TABLE IF NOT EXISTS _admetrics_log_files (id INTEGER PRIMARY KEY, log TEXT NOT NULL, name TEXT NOT NULL, identity TEXT NOT "
+         "CREATE TABLE IF NOT EXISTS _admetrics_log_files (id INTEGER PRIMARY KEY, log TEXT NOT NULL, name TEXT NOT "
+         "NULL, identity TEXT NOT "
          "NULL, compressed INTEGER NOT NULL, taken INTEGER NOT NULL, head_size INTEGER NOT NULL, head_digest INTEGER "
          "NOT NULL, tail_size INTEGER NOT NULL, tail_digest INTEGER NOT NULL, done_size "
          "INTEGER NOT NULL, done_nanos INTEGER NOT NULL);\n"
@@ -148,7 +149,8 @@ std::string landing_schema_sql() {
          "CREATE TABLE IF NOT EXISTS _admetrics_held (n INTEGER NOT NULL, part INTEGER NOT NULL, lines BLOB NOT NULL, "
          "PRIMARY KEY (n, part));\n"
          "CREATE TABLE IF NOT EXISTS _admetrics_transactions_done (n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE);\n"
-         "CREATE TABLE IF NOT EXISTS _admetrics_dead_letters (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, "
+         "CREATE TABLE IF NOT EXISTS _admetrics_dead_letters (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT "
+         "NULL, "
          "reason INTEGER NOT NULL, file TEXT NOT NULL, offset INTEGER NOT NULL, size INTEGER NOT NULL, text BLOB NOT "
          "NULL);\n"
          "CREATE TABLE IF NOT EXISTS _admetrics_replayed (id INTEGER PRIMARY KEY);\n"

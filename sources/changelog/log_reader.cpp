@@ -24,7 +24,8 @@ namespace {
 constexpr std::size_t kChunkBytes = 1 << 20;
 constexpr std::int64_t kHeadBytesMax = 1'024;
 constexpr std::int64_t kTailBytesMax = 256;
-constexpr std::int64_t kTornSecondsMax = 900;  // how long the other half of a line may take, once a later file was begun
+constexpr std::int64_t kTornSecondsMax =
+    900;  // how long the other half of a line may take, once a later file was begun
 constexpr std::int64_t kFilesKnownMax = 10'000;
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
@@ -111,8 +112,7 @@ struct LogFile {
 };
 
 struct LogReader::Impl {
-  Impl(std::string log_path, std::string file_set, const Clock& wall_clock,
-       std::function<bool(std::string_view)> whole)
+  Impl(std::string log_path, std::string file_set, const Clock& wall_clock, std::function<bool(std::string_view)> whole)
       : path(std::move(log_path)), set(std::move(file_set)), clock(&wall_clock), is_whole(std::move(whole)) {
     buffer.resize(kChunkBytes + RecordParser::padding());
   }
@@ -134,7 +134,7 @@ struct LogReader::Impl {
   std::size_t begin = 0, end = 0;  // what was read and not handed out
   std::int64_t buffer_offset = 0;  // of `begin`
   bool at_end = false;
-  bool marked = false;  // its byte order mark was blanked out
+  bool marked = false;        // its byte order mark was blanked out
   std::int64_t skipping = 0;  // bytes of a line that is too long, so far
   std::string skipped_text;
   std::string joined;
@@ -175,7 +175,8 @@ struct LogReader::Impl {
     if (name == only) return "3";
     if (!name.starts_with(only) || name.size() < only.size() + 2) return std::nullopt;
     const char mark = name[only.size()];
-    const std::string_view suffix = without_compression(name).substr(std::min(only.size() + 1, without_compression(name).size()));
+    const std::string_view suffix =
+        without_compression(name).substr(std::min(only.size() + 1, without_compression(name).size()));
     if (mark == '.' && is_digits(suffix) && suffix.size() <= 6) {
       std::string number = std::to_string(999'999 - std::stoi(std::string(suffix)));
       return "2" + std::string(6 - number.size(), '0') + number;
@@ -197,7 +198,8 @@ struct LogReader::Impl {
     DIR* const opened = ::opendir(directory.empty() ? "." : directory.c_str());
     if (opened == nullptr) {
       if (errno == ENOENT) return found;
-      return Error{errno == EACCES ? Errc::kReadOnly : Errc::kIo, "list the change log", directory, std::strerror(errno)};
+      return Error{errno == EACCES ? Errc::kReadOnly : Errc::kIo, "list the change log", directory,
+                   std::strerror(errno)};
     }
     while (const dirent* entry = ::readdir(opened)) {
       auto rank = rank_of(entry->d_name, only);
@@ -214,9 +216,8 @@ struct LogReader::Impl {
       const std::string_view stem = without_compression(one.name);
       return stem != one.name && names.contains(stem);
     });
-    std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
-      return std::tie(a.rank, a.name) < std::tie(b.rank, b.name);
-    });
+    std::sort(found.begin(), found.end(),
+              [](const Found& a, const Found& b) { return std::tie(a.rank, a.name) < std::tie(b.rank, b.name); });
     there = there || !found.empty();
     return found;
   }
@@ -271,9 +272,7 @@ struct LogReader::Impl {
     if (order != before) {
       for (auto& file : files) file->exhausted = file->exhausted && !file->tail_pending;
     }
-    std::erase_if(files, [&](const auto& file) {
-      return file->id == 0 && !file->listed && file.get() != current;
-    });
+    std::erase_if(files, [&](const auto& file) { return file->id == 0 && !file->listed && file.get() != current; });
     return there;
   }
 
@@ -286,7 +285,8 @@ struct LogReader::Impl {
     if (size == 0) return std::optional(bytes);
     auto stream = ByteStream::open(file, of.name, of.compression, until - size);
     if (!stream) {
-      if (stream.error().code == Errc::kNotFound || stream.error().code == Errc::kCorrupt) return std::optional<std::string>();
+      if (stream.error().code == Errc::kNotFound || stream.error().code == Errc::kCorrupt)
+        return std::optional<std::string>();
       return std::move(stream).error();
     }
     std::size_t have = 0;
@@ -336,7 +336,8 @@ struct LogReader::Impl {
       opened = Descriptor(::open(file.name.c_str(), O_RDONLY | O_CLOEXEC));
       if (!opened.open()) {
         if (errno == ENOENT) return false;
-        return Error{errno == EACCES ? Errc::kReadOnly : Errc::kIo, "open the change log", file.name, std::strerror(errno)};
+        return Error{errno == EACCES ? Errc::kReadOnly : Errc::kIo, "open the change log", file.name,
+                     std::strerror(errno)};
       }
       struct stat info {};
       if (::fstat(opened.get(), &info) != 0 || identity_of(info) != file.identity) return false;  // replaced meanwhile
@@ -620,9 +621,10 @@ Status LogReader::load(sqlite::Connection& database) {
   i.close();
   i.files.clear();
   i.order.clear();
-  ADM_ASSIGN(sqlite::Statement select,
-             database.prepare("SELECT id, name, identity, compressed, taken, head_size, head_digest, tail_size, "
-                              "tail_digest, done_size, done_nanos FROM _admetrics_log_files WHERE log = ?1 ORDER BY id"));
+  ADM_ASSIGN(
+      sqlite::Statement select,
+      database.prepare("SELECT id, name, identity, compressed, taken, head_size, head_digest, tail_size, "
+                       "tail_digest, done_size, done_nanos FROM _admetrics_log_files WHERE log = ?1 ORDER BY id"));
   select.bind(1, std::string_view(i.set));
   return select.for_each_row([&] {
     auto file = std::make_unique<LogFile>();
@@ -649,12 +651,13 @@ Status LogReader::save(sqlite::Connection& database) {
   for (auto& file : i.files) {
     known += file->id != 0 ? 1 : 0;
     if (!file->changed) continue;
-    ADM_ASSIGN(sqlite::Statement put,
-               database.prepare("INSERT INTO _admetrics_log_files (id, log, name, identity, compressed, taken, head_size, "
-                                "head_digest, tail_size, tail_digest, done_size, done_nanos) VALUES (?1, ?2, ?3, ?4, ?5, "
-                                "?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (id) DO UPDATE SET name = ?3, identity = ?4, "
-                                "compressed = ?5, taken = ?6, head_size = ?7, head_digest = ?8, tail_size = ?9, "
-                                "tail_digest = ?10, done_size = ?11, done_nanos = ?12"));
+    ADM_ASSIGN(
+        sqlite::Statement put,
+        database.prepare("INSERT INTO _admetrics_log_files (id, log, name, identity, compressed, taken, head_size, "
+                         "head_digest, tail_size, tail_digest, done_size, done_nanos) VALUES (?1, ?2, ?3, ?4, ?5, "
+                         "?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (id) DO UPDATE SET name = ?3, identity = ?4, "
+                         "compressed = ?5, taken = ?6, head_size = ?7, head_digest = ?8, tail_size = ?9, "
+                         "tail_digest = ?10, done_size = ?11, done_nanos = ?12"));
     if (file->id == 0) {
       put.bind_null(1);
     } else {
@@ -741,7 +744,9 @@ void LogReader::advance(const LogPiece& piece) {
     case PieceKind::kLines:
     case PieceKind::kTorn: {
       // What is compared later is the file, not what was read instead of its byte order mark.
-      if (i.marked && piece.offset == 0) std::copy(kByteOrderMark.begin(), kByteOrderMark.end(), i.buffer.begin() + static_cast<std::ptrdiff_t>(i.begin));
+      if (i.marked && piece.offset == 0)
+        std::copy(kByteOrderMark.begin(), kByteOrderMark.end(),
+                  i.buffer.begin() + static_cast<std::ptrdiff_t>(i.begin));
       note(file, i.rest().substr(0, static_cast<std::size_t>(piece.size)), piece.size);
       i.begin += static_cast<std::size_t>(piece.size);
       i.buffer_offset += piece.size;

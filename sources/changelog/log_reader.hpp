@@ -29,9 +29,9 @@ struct LogFile;
 /// What the reader hands out next.
 struct LogPiece {
   PieceKind kind = PieceKind::kLines;
-  std::string_view text;     // RecordParser::padding() readable bytes lie behind it
-  std::int64_t offset = 0;   // of the text in its file, of the decompressed bytes
-  std::int64_t size = 0;     // how much of the file it stands for
+  std::string_view text;    // RecordParser::padding() readable bytes lie behind it
+  std::int64_t offset = 0;  // of the text in its file, of the decompressed bytes
+  std::int64_t size = 0;    // how much of the file it stands for
   LogFile* file = nullptr;
   std::vector<std::pair<LogFile*, std::int64_t>> next;  // a line goes on in these files, for so many bytes
 };
@@ -47,7 +47,8 @@ struct LogPiece {
 class LogReader {
  public:
   /// `path`: a file, a folder, or "-". `set`: distinguishes the files of several readers in one database.
-  LogReader(std::string path, std::string set, const Clock& clock, std::function<bool(std::string_view)> is_whole_record);
+  LogReader(std::string path, std::string set, const Clock& clock,
+            std::function<bool(std::string_view)> is_whole_record);
   ~LogReader();
   LogReader(const LogReader&) = delete;
   LogReader& operator=(const LogReader&) = delete;

@@ -49,8 +49,8 @@ enum class RecordKind : std::uint8_t {
   kUpsert,
   kDelete,
   kTruncate,
-  kEvent,    // of Mixpanel's export: a row of mixpanel_event, and what it tells of its user
-  kBegin,    // of a transaction
+  kEvent,  // of Mixpanel's export: a row of mixpanel_event, and what it tells of its user
+  kBegin,  // of a transaction
   kEnd,
 };
 
@@ -58,9 +58,9 @@ struct Record {
   RecordKind kind = RecordKind::kNothing;
   bool other_table = false;  // with kNothing
   const LandingTable* table = nullptr;
-  Cells cells;      // the row; of a delete at least its key
+  Cells cells;  // the row; of a delete at least its key
   bool has_before = false;
-  Cells before;     // as far as the record has them
+  Cells before;  // as far as the record has them
   Version version;
   // kEvent: the user's columns after the key, absent where the event does not say; and when it says so.
   std::array<Value, 6> user;
@@ -69,7 +69,7 @@ struct Record {
   std::string_view transaction;  // its id; "": none
   std::int64_t order = -1;       // of the record in it, from 1; -1: not told
   bool ends_transaction = false;
-  std::int64_t expected = -1;    // kEnd: how many records of our tables it has; -1: not told
+  std::int64_t expected = -1;  // kEnd: how many records of our tables it has; -1: not told
 };
 
 /// Why a line became a dead letter. Stored in the landing database; add at the end.
@@ -87,10 +87,9 @@ enum class BadRecord : std::uint8_t {
 };
 /// Stable name for files, status and metrics; "" for a number that is none.
 std::string_view name_of(BadRecord reason);
-inline constexpr std::array kBadRecords{BadRecord::kNotJson,      BadRecord::kNotUtf8,   BadRecord::kTooLong,
-                                        BadRecord::kUnknownShape, BadRecord::kUnknownTable, BadRecord::kUnknownOp,
-                                        BadRecord::kNoKey,        BadRecord::kNoRow,     BadRecord::kTorn,
-                                        BadRecord::kDamagedFile};
+inline constexpr std::array kBadRecords{
+    BadRecord::kNotJson,   BadRecord::kNotUtf8, BadRecord::kTooLong, BadRecord::kUnknownShape, BadRecord::kUnknownTable,
+    BadRecord::kUnknownOp, BadRecord::kNoKey,   BadRecord::kNoRow,   BadRecord::kTorn,         BadRecord::kDamagedFile};
 
 /// The longest line that is read; a longer one is a dead letter.
 inline constexpr std::size_t kLineBytesMax = std::size_t{16} << 20;

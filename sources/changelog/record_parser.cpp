@@ -16,13 +16,14 @@ namespace {
 
 namespace ondemand = simdjson::ondemand;
 
-constexpr std::size_t kMembersMax = 4'096;          // of one object; what follows is not looked at
-constexpr std::size_t kWindowBytes = 256 << 10;     // lines that go through simdjson's first stage together
-constexpr std::size_t kSalvageAttemptsMax = 64;     // to find a whole record behind a torn one
-constexpr std::size_t kSalvageBytesMax = 8 << 20;   // … and what these attempts may cost together
+constexpr std::size_t kMembersMax = 4'096;         // of one object; what follows is not looked at
+constexpr std::size_t kWindowBytes = 256 << 10;    // lines that go through simdjson's first stage together
+constexpr std::size_t kSalvageAttemptsMax = 64;    // to find a whole record behind a torn one
+constexpr std::size_t kSalvageBytesMax = 8 << 20;  // … and what these attempts may cost together
 constexpr std::size_t kSchemasKeptMax = 256;
 constexpr int kWrappersMax = 3;
-constexpr std::string_view kUnavailable = "__debezium_unavailable_value";  // "as it was": a value too large to be sent again
+constexpr std::string_view kUnavailable =
+    "__debezium_unavailable_value";  // "as it was": a value too large to be sent again
 
 struct Member {
   std::string_view name;
@@ -53,7 +54,6 @@ struct EnvelopeParts {
   bool snapshot = false, known_connector = false;
   Value seq, lsn, scn, position, row_number;
   std::string_view change_lsn, log_file;
-
 };
 /// … with its lists, whose memory is kept from line to line; each counts when its flag says so.
 struct Envelope : EnvelopeParts {
@@ -63,9 +63,8 @@ struct Envelope : EnvelopeParts {
 };
 
 bool same_text(std::string_view wanted_lower, std::string_view text) {
-  return std::equal(wanted_lower.begin(), wanted_lower.end(), text.begin(), text.end(), [](char a, char b) {
-    return a == (b >= 'A' && b <= 'Z' ? static_cast<char>(b - 'A' + 'a') : b);
-  });
+  return std::equal(wanted_lower.begin(), wanted_lower.end(), text.begin(), text.end(),
+                    [](char a, char b) { return a == (b >= 'A' && b <= 'Z' ? static_cast<char>(b - 'A' + 'a') : b); });
 }
 
 bool is_blank(std::string_view text) {
@@ -168,7 +167,7 @@ Value decoded(const Value& value, const Encoding& encoding, ColumnKind kind, Scr
   Kind unit = encoding.kind;
   if (unit == Kind::kByMagnitude) {
     constexpr std::int64_t kDaysMax = 3'000'000;
-    constexpr std::int64_t kMillisMax = 100'000'000'000'000;       // the year 5138
+    constexpr std::int64_t kMillisMax = 100'000'000'000'000;  // the year 5138
     constexpr std::int64_t kMicrosMax = 100'000'000'000'000'000;
     const std::int64_t size = number < 0 ? -(number + 1) : number;
     unit = size < kDaysMax && kind == ColumnKind::kDay ? Kind::kDays
@@ -249,8 +248,9 @@ struct RecordParser::Impl {
       : format(log_format), zone(std::move(zone_of_times)) {
     for (const LandingTable& table : landing_tables()) finders.emplace_back(table);
     const std::array<const MixpanelMapping::Names*, kPropertyTargets> lists{
-        &mapping.event_uuid,      &mapping.distinct_id,   &mapping.event_time, &mapping.revenue_usd, &mapping.abi_ad_id,
-        &mapping.abi_campaign_id, &mapping.abi_ad_set_id, &mapping.country,    &mapping.region,      &mapping.has_abi_attribution};
+        &mapping.event_uuid, &mapping.distinct_id,        &mapping.event_time,    &mapping.revenue_usd,
+        &mapping.abi_ad_id,  &mapping.abi_campaign_id,    &mapping.abi_ad_set_id, &mapping.country,
+        &mapping.region,     &mapping.has_abi_attribution};
     for (std::size_t target = 0; target < lists.size(); ++target) {
       for (std::size_t rank = 0; rank < lists[target]->size(); ++rank)
         properties[(*lists[target])[rank]].push_back({target, rank});
@@ -435,8 +435,8 @@ struct RecordParser::Impl {
         e.snapshot = value.kind == Value::Kind::kText ? !value.text.empty() && value.text != "false"
                                                       : value.kind == Value::Kind::kInteger && value.integer != 0;
       } else if (name == "connector") {
-        constexpr std::array<std::string_view, 8> kConnectors{"postgresql", "mysql", "mariadb",  "sqlserver",
-                                                              "oracle",     "db2",   "vitess", "informix"};
+        constexpr std::array<std::string_view, 8> kConnectors{"postgresql", "mysql", "mariadb", "sqlserver",
+                                                              "oracle",     "db2",   "vitess",  "informix"};
         e.known_connector = std::find(kConnectors.begin(), kConnectors.end(), value.text) != kConnectors.end();
       }
     }
@@ -659,7 +659,8 @@ struct RecordParser::Impl {
   void take_cells(const Members& members, const LandingTable& table, bool encoded, Cells& cells,
                   std::array<Scratch, kLandingColumnsMax>& buffers) {
     ColumnFinder& finder = finders[index_of(table)];
-    const Encodings* how = encoded && (!envelope.schema.empty() || envelope.known_connector) ? &encodings(table) : nullptr;
+    const Encodings* how =
+        encoded && (!envelope.schema.empty() || envelope.known_connector) ? &encodings(table) : nullptr;
     for (std::size_t i = 0; i < members.size(); ++i) {
       const std::size_t column = finder.find(i, members[i].name);
       if (column == kLandingColumnsMax) continue;
@@ -761,7 +762,8 @@ struct RecordParser::Impl {
     const std::size_t columns = table.columns.size();
     std::fill_n(record.cells.begin(), columns, Value());
     std::fill_n(record.before.begin(), columns, Value());
-    if (envelope.has_key && kind != RecordKind::kTruncate) take_cells(envelope.key, table, debezium, record.cells, scratch);
+    if (envelope.has_key && kind != RecordKind::kTruncate)
+      take_cells(envelope.key, table, debezium, record.cells, scratch);
     if (row != nullptr) take_cells(*row, table, debezium, record.cells, scratch);
     record.has_before = before != nullptr;
     if (before != nullptr) {
@@ -857,7 +859,8 @@ struct RecordParser::Impl {
       if (!(seconds_and_fraction > -1e11 && seconds_and_fraction < 1e11)) return time;
       millis = static_cast<std::int64_t>(seconds_and_fraction * 1'000 + (seconds_and_fraction < 0 ? -0.5 : 0.5));
     } else {
-      if (const auto instant = parse_instant(time.text)) record.event_ms = instant->seconds * 1'000 + instant->nanos / 1'000'000;
+      if (const auto instant = parse_instant(time.text))
+        record.event_ms = instant->seconds * 1'000 + instant->nanos / 1'000'000;
       return time;
     }
     std::int64_t seconds = floor_div(millis, 1'000);
@@ -930,7 +933,8 @@ struct RecordParser::Impl {
   /// One line by itself; `record` holds it when the verdict is good.
   Verdict read_line(std::string_view line) {
     ondemand::document document;
-    if (const auto error = single.iterate(line.data(), line.size(), line.size() + simdjson::SIMDJSON_PADDING).get(document))
+    if (const auto error =
+            single.iterate(line.data(), line.size(), line.size() + simdjson::SIMDJSON_PADDING).get(document))
       return bad(reason_of(error));
     if (const auto error = read_document(document)) return bad(reason_of(error));
     const char* more = nullptr;

@@ -4,6 +4,8 @@
 #include <sys/vfs.h>
 
 #include <algorithm>
+#include <iterator>
+#include <map>
 
 #include "core/base/release.hpp"
 
@@ -12,6 +14,7 @@ namespace {
 
 constexpr int kArmAttemptsMax = 5;
 constexpr std::int64_t kTrimAfterRecords = 5'000;
+constexpr int kTrimTransactionsPerEpoch = 4;  // what streams waits for them
 
 // What a full scan and a look-up cost, in nanoseconds a row and a key: measured by bench/, to choose the cheaper one.
 constexpr std::int64_t kScanRowNanos = 600;
@@ -43,6 +46,23 @@ template <class T>
 void sort_unique(std::vector<T>& items) {
   std::sort(items.begin(), items.end());
   items.erase(std::unique(items.begin(), items.end()), items.end());
+}
+
+std::uint8_t records_bit(std::int64_t kind) {
+  switch (static_cast<ChangeKind>(kind)) {
+    case ChangeKind::kUser: return kUserRecords;
+    case ChangeKind::kEvent: return kEventRecords;
+    case ChangeKind::kProduct: return kProductRecords;
+    case ChangeKind::kCountryMapping:
+    case ChangeKind::kDeviceMapping:
+    case ChangeKind::kProcessedDay:
+    case ChangeKind::kMetaDaily:
+    case ChangeKind::kMetaCountry:
+    case ChangeKind::kMetaRegion:
+    case ChangeKind::kMetaDevice:
+    case ChangeKind::kHeartbeat: return 0;
+  }
+  return 0;
 }
 
 std::string key_text(const sqlite::Statement& statement, int column) {
@@ -224,7 +244,7 @@ Status SqliteSource::mark_databases(const std::optional<Position>& before) {
   for (const Side side : {kProduct, kAds}) {
     Database& database = *databases_[side];
     if (database.marked) continue;
-    const auto known = renew_mark(*database.writer, before ? before->sides[side].mark : std::string());
+    const auto known = renew_mark(writer(side, "capture"), before ? before->sides[side].mark : std::string());
     // A file that cannot be written keeps its mark: triggers that stand need no write.
     if (!known && known.error().code != Errc::kReadOnly) return known.error();
     database.mark_known = !known || *known;
@@ -337,7 +357,7 @@ Result<EpochInput> SqliteSource::begin_epoch(const std::string& position, const 
       }
       for (const Side side : {kProduct, kAds}) {
         if (states[side].armed) continue;
-        Status installed = arm_capture(*databases_[side]->writer, tables_of(side), recorded_by());
+        Status installed = arm_capture(writer(side, "capture"), tables_of(side), recorded_by());
         if (!installed.ok() && installed.error().code == Errc::kReadOnly) {
           return Error{Errc::kReadOnly, "install capture triggers", path_of(side),
                        "the file cannot be written; use capture = \"scan\" for a source that must not be written"};
@@ -506,38 +526,46 @@ Status SqliteSource::read_user_changes(const Position& before, Position& now, Ep
     if (now.held_everyone || from_seq == to_seq) return {};
   }
   ADM_ASSIGN(sqlite::Statement select,
-             product.prepare("SELECT DISTINCT key1 FROM _admetrics_changes WHERE seq > ?1 AND kind <= ?2 "
+             product.prepare("SELECT DISTINCT key1, kind FROM _admetrics_changes WHERE seq > ?1 AND kind <= ?2 "
                              "AND (seq > ?3 OR kind = ?4)"));
   select.bind(1, released ? before.held_from_seq : from_seq);
   select.bind(2, static_cast<std::int64_t>(ChangeKind::kProduct));
   select.bind(3, from_seq);
   select.bind(4, static_cast<std::int64_t>(ChangeKind::kEvent));
+  std::map<std::string, std::uint8_t> tables;
   for (;;) {
     ADM_ASSIGN(const bool row, select.step());
     if (!row) break;
     std::string user = key_text(select, 0);
     if (now.holding && held_users_.contains(user)) continue;
-    input.users.push_back(std::move(user));
-    if (static_cast<std::int64_t>(input.users.size()) <= lookups_max) continue;
+    tables[std::move(user)] |= records_bit(select.integer(1));
+    if (static_cast<std::int64_t>(tables.size()) <= lookups_max) continue;
     // Everything is cheaper, but a scan would read the held users too.
     now.held_everyone = now.holding;
     input.scan_users = !now.holding;
-    release(input.users);
     return {};
   }
-  sort_unique(input.users);
+  for (auto& [user, records] : tables) {
+    input.users.push_back(user);
+    input.user_tables.push_back(records);
+  }
   return {};
 }
 
 void SqliteSource::add_wish(const EpochWish& wish, const Position& now, EpochInput& input) const {
   // Who is held back follows when the days are whole, wish or not.
   if (!input.scan_users && !now.held_everyone) {
+    std::vector<std::string> wished;
     for (const std::string& user : wish.users) {
-      if (!now.holding || !held_users_.contains(user)) input.users.push_back(user);
+      if (now.holding && held_users_.contains(user)) continue;
+      if (!std::binary_search(input.users.begin(), input.users.end(), user)) wished.push_back(user);
     }
-    sort_unique(input.users);
+    sort_unique(wished);
+    input.user_tables.resize(input.users.size() + wished.size());  // no record names them
+    std::move(wished.begin(), wished.end(), std::back_inserter(input.users));
   }
   if (!input.scan_meta) {
+    if (!wish.ad_days.empty()) input.recorded_ad_days = input.ad_days;
     input.ad_days.insert(input.ad_days.end(), wish.ad_days.begin(), wish.ad_days.end());
     sort_unique(input.ad_days);
   }
@@ -608,21 +636,76 @@ Status SqliteSource::acknowledge(const std::string& position) {
       continue;
     }
     if (database.acknowledged_seq - database.trimmed_seq >= kTrimAfterRecords) {
-      ADM_TRY(trim_log(*database.writer, database.acknowledged_seq));
-      database.trimmed_seq = database.acknowledged_seq;
+      if (auto trimmed = trim_side(side, kTrimTransactionsPerEpoch); !trimmed) return std::move(trimmed).error();
     }
   }
   return {};
 }
 
+sqlite::Connection& SqliteSource::writer(Side side, std::string_view work) {
+  sqlite::Connection& connection = *databases_[side]->writer;
+  if (options_.locks != nullptr)
+    connection.set_lock_meter(&options_.locks->of(side == kProduct ? "product" : "ads", work));
+  return connection;
+}
+
+Result<bool> SqliteSource::trim_side(Side side, int transactions_max) {
+  Database& database = *databases_[side];
+  ADM_ASSIGN(const bool all,
+             trim_log(writer(side, "trim"), database.acknowledged_seq, transactions_max, options_.pause));
+  if (all) database.trimmed_seq = database.acknowledged_seq;
+  return all;
+}
+
 Status SqliteSource::trim() {
   if (!options_.triggers) return {};
-  for (auto& database : databases_) {
-    if (!database || database->acknowledged_seq == database->trimmed_seq) continue;
-    ADM_TRY(trim_log(*database->writer, database->acknowledged_seq));
-    database->trimmed_seq = database->acknowledged_seq;
+  for (const Side side : {kProduct, kAds}) {
+    if (!databases_[side] || databases_[side]->acknowledged_seq == databases_[side]->trimmed_seq) continue;
+    if (auto trimmed = trim_side(side, std::numeric_limits<int>::max()); !trimmed) return std::move(trimmed).error();
   }
   return {};
+}
+
+Result<bool> SqliteSource::trim_some() {
+  if (!options_.triggers) return true;
+  bool all = true;
+  for (const Side side : {kProduct, kAds}) {
+    if (!databases_[side] || databases_[side]->acknowledged_seq == databases_[side]->trimmed_seq) continue;
+    ADM_ASSIGN(const bool trimmed, trim_side(side, kTrimTransactionsPerEpoch));
+    all = all && trimmed;
+  }
+  return all;
+}
+
+Result<LogSize> SqliteSource::log_size() {
+  LogSize size;
+  if (!options_.triggers) return size;
+  for (auto& database : databases_) {
+    if (!database) continue;
+    // Removed from the front only, so what stands is one stretch; its keys' length is that of the latest ones.
+    ADM_ASSIGN(
+        const std::int64_t records,
+        database->watch->query_integer("SELECT coalesce((SELECT max(seq) FROM _admetrics_changes) - (SELECT min(seq) "
+                                       "FROM _admetrics_changes) + 1, 0)"));
+    ADM_ASSIGN(const std::int64_t bytes_each,
+               database->watch->query_integer("SELECT coalesce(avg(length(key1) + coalesce(length(key2), 0)), 0) + 12 "
+                                              "FROM (SELECT key1, key2 FROM _admetrics_changes ORDER BY seq DESC LIMIT "
+                                              "64)"));
+    size.records += records;
+    size.bytes += records * bytes_each;
+  }
+  return size;
+}
+
+Status SqliteSource::write_heartbeat() {
+  Database* database = databases_[kProduct].get();
+  if (!options_.triggers || database == nullptr) return {};
+  sqlite::Connection& connection = writer(kProduct, "heartbeat");
+  ADM_TRY(connection.begin_immediate());
+  sqlite::Transaction transaction(connection);
+  ADM_TRY(connection.execute("INSERT INTO _admetrics_changes (kind) VALUES (" +
+                             std::to_string(static_cast<int>(ChangeKind::kHeartbeat)) + ")"));
+  return transaction.commit();
 }
 
 Result<std::int64_t> SqliteSource::pending_records() {

@@ -339,15 +339,16 @@ TEST_F(ConfigTest, AChangeLogLandsInTheStateFolder) {
 }
 
 TEST_F(ConfigTest, MistakesOfAChangeLogAreNamedByKeyAndLine) {
-  EXPECT_THAT(read("[source.changelog]\nformat = \"csv\"\nhold_transactions_max = 3\n[source.changelog.mixpanel]\n"
-                   "time_zone = \"Mars\"\nrevenue_usd = [1]\nrevenue = \"x\"\n")
-                  .mistakes,
-              ElementsAre(mistake(0, "source.changelog.path", "is missing"),
-                          mistake(2, "source.changelog.format", "must be \"auto\""),
-                          mistake(3, "source.changelog.hold_transactions_max", "must be a number with a unit"),
-                          mistake(5, "source.changelog.mixpanel.time_zone", "\"Mars\" is no such"),
-                          mistake(6, "source.changelog.mixpanel.revenue_usd", "must be a name in quotes"),
-                          mistake(7, "source.changelog.mixpanel.revenue", "did you mean source.changelog.mixpanel.re")));
+  EXPECT_THAT(
+      read("[source.changelog]\nformat = \"csv\"\nhold_transactions_max = 3\n[source.changelog.mixpanel]\n"
+           "time_zone = \"Mars\"\nrevenue_usd = [1]\nrevenue = \"x\"\n")
+          .mistakes,
+      ElementsAre(mistake(0, "source.changelog.path", "is missing"),
+                  mistake(2, "source.changelog.format", "must be \"auto\""),
+                  mistake(3, "source.changelog.hold_transactions_max", "must be a number with a unit"),
+                  mistake(5, "source.changelog.mixpanel.time_zone", "\"Mars\" is no such"),
+                  mistake(6, "source.changelog.mixpanel.revenue_usd", "must be a name in quotes"),
+                  mistake(7, "source.changelog.mixpanel.revenue", "did you mean source.changelog.mixpanel.re")));
 }
 
 TEST_F(ConfigTest, MistakesComeAllAtOnceInOrderOfLines) {

@@ -89,7 +89,7 @@ int main(int argc, char** argv) {
   std::mt19937_64 random(seed);
   for (std::uint64_t i = 0; i < count; ++i) run(mutated(corpus, random));
   std::filesystem::remove("mutations-last-input");
-  std::printf("%zu files and %llu mutations of them, seed %llu\n", corpus.size(), static_cast<unsigned long long>(count),
-              static_cast<unsigned long long>(seed));
+  std::printf("%zu files and %llu mutations of them, seed %llu\n", corpus.size(),
+              static_cast<unsigned long long>(count), static_cast<unsigned long long>(seed));
   return 0;
 }

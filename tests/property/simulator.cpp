@@ -62,6 +62,7 @@ std::optional<std::string> Simulator::run() {
     run_epoch({});
     for (int epoch = 1; epoch < epochs_ && failures_.empty(); ++epoch) step();
     if (failures_.empty()) check_verify();
+    if (failures_.empty()) failures_ = JournalWatch::unexplained(*world_);
   } catch (const std::exception& thrown) {
     failures_.push_back(thrown.what());
   }
@@ -98,6 +99,7 @@ void Simulator::step() {
     support::must(world_->machine().source().trim());
   }
   if (random_.chance(0.1)) check_verify();
+  if (failures_.empty() && history_.size() % 8 == 0) failures_ = JournalWatch::unexplained(*world_);
 }
 
 void Simulator::move_today() {
@@ -214,6 +216,7 @@ void Simulator::run_epoch(Expectation expectation) {
     if (armed && random_.chance(0.4)) {
       world_->request.retry_sink = [](const std::string&, const Error&, int attempt) { return attempt < 3; };
     }
+    journal_.remember(*world_);
     auto report = world_->try_epoch();
     const bool spent = armed && !world_->fault_pending();
     world_->disarm();
@@ -248,6 +251,7 @@ void Simulator::check(const support::StoredTables& before, const EpochReport& re
                       bool receipt_known) {
   const support::StoredTables after = world_->stored();
   failures_ = support::differences(world_->recomputed(), after);
+  if (failures_.empty()) failures_ = journal_.missing(*world_);
   if (!failures_.empty() || !expectation.rows_are_ours) return;
   const SinkReceipt* receipt =
       receipt_known && report.committed && report.receipts.size() == 1 ? &report.receipts.front() : nullptr;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tests/property/drawn_pipeline.hpp"
+#include "tests/property/journal_watch.hpp"
 #include "tests/property/random.hpp"
 #include "tests/support/world.hpp"
 
@@ -47,6 +48,7 @@ class Simulator {
   std::unique_ptr<support::World> world_;
   std::unique_ptr<DrawnPipeline> pipeline_;
   bool audit_pending_ = false;
+  JournalWatch journal_;
   std::vector<std::string> history_;
   std::vector<std::string> failures_;
 };

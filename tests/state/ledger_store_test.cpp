@@ -517,5 +517,108 @@ TEST_F(LedgerStoreTest, AnEmptyFileIsAFreshLedger) {
   EXPECT_EQ(stored_header().ledger, "anew");
 }
 
+// ── The change journal ──
+
+JournalKey journal_cell(std::uint32_t entity, std::int32_t day) {
+  return {SinkKey::Kind::kCell, Entity(Level::kAd, DictionaryId{entity}), Day{day}};
+}
+JournalKey journal_name(std::uint32_t entity) {
+  return {SinkKey::Kind::kName, Entity(Level::kCampaign, DictionaryId{entity}), kNoDay};
+}
+
+class LedgerJournalTest : public LedgerStoreTest {
+ protected:
+  using Found = std::vector<std::pair<JournalKey, std::uint64_t>>;
+
+  void put(std::uint64_t epoch, std::vector<JournalKey> keys) {
+    std::vector<JournalChange> changes;
+    for (const JournalKey& key : keys) changes.push_back({key, Cause::kEvent});
+    begin();
+    ok(ledger_->put_changes(EpochId{epoch}, Instant{1'000, 0}, changes, {}));
+    header_.epoch = EpochId{epoch};
+    commit();
+  }
+  Found scan(std::uint64_t since, std::size_t limit) {
+    Found found;
+    JournalCursor cursor{EpochId{since}, {}};
+    for (;;) {
+      const auto visited = ledger_->scan_changes(
+          cursor, limit, [&](const JournalKey& key, EpochId epoch, Causes) { found.emplace_back(key, epoch.value); });
+      EXPECT_TRUE(visited.ok());
+      if (!visited.ok() || *visited < limit) return found;
+    }
+  }
+  std::uint64_t listed_since() {
+    const auto epoch = ledger_->changes_listed_since();
+    EXPECT_TRUE(epoch.ok());
+    return epoch->value;
+  }
+};
+
+TEST_F(LedgerJournalTest, AKeyStandsOnceUnderItsLastEpoch) {
+  put(2, {journal_cell(1, 10), journal_cell(1, 11), journal_name(5)});
+  put(3, {journal_cell(1, 10)});
+  for (const std::size_t limit : {1U, 2U, 3U, 100U}) {
+    EXPECT_THAT(scan(1, limit),
+                ElementsAre(Pair(journal_cell(1, 11), 2), Pair(journal_name(5), 2), Pair(journal_cell(1, 10), 3)));
+    EXPECT_THAT(scan(2, limit), ElementsAre(Pair(journal_cell(1, 10), 3)));
+    EXPECT_THAT(scan(3, limit), IsEmpty());
+  }
+}
+
+TEST_F(LedgerJournalTest, AKeyThatChangesDuringAScanIsNotMissed) {
+  put(2, {journal_cell(1, 10), journal_cell(1, 11), journal_cell(1, 12)});
+  Found found;
+  JournalCursor cursor{EpochId{1}, {}};
+  const auto note = [&](const JournalKey& key, EpochId epoch, Causes) { found.emplace_back(key, epoch.value); };
+  ASSERT_TRUE(ledger_->scan_changes(cursor, 1, note).ok());
+  put(3, {journal_cell(1, 11)});
+  ASSERT_TRUE(ledger_->scan_changes(cursor, 100, note).ok());
+  EXPECT_THAT(found,
+              ElementsAre(Pair(journal_cell(1, 10), 2), Pair(journal_cell(1, 12), 2), Pair(journal_cell(1, 11), 3)));
+}
+
+TEST_F(LedgerJournalTest, ARolledBackChangeIsNone) {
+  put(2, {journal_cell(1, 10)});
+  begin();
+  ok(ledger_->put_changes(EpochId{3}, Instant{}, std::vector<JournalChange>{{journal_cell(1, 10), Cause::kMeta}}, {}));
+  ok(ledger_->put_unlisted_change(EpochId{3}, Instant{}, Cause::kMeta));
+  ledger_->rollback();
+  EXPECT_THAT(scan(1, 9), ElementsAre(Pair(journal_cell(1, 10), 2)));
+  EXPECT_EQ(listed_since(), 0U);
+}
+
+TEST_F(LedgerJournalTest, AnUnlistedEpochIsWhereTheListBegins) {
+  begin();
+  ok(ledger_->put_unlisted_change(EpochId{1}, Instant{}, Cause::kFirstFill));
+  header_.epoch = EpochId{1};
+  commit();
+  EXPECT_EQ(listed_since(), 1U);
+  restart();
+  EXPECT_EQ(listed_since(), 1U);
+  put(2, {journal_cell(1, 10)});
+  restart();
+  EXPECT_EQ(listed_since(), 1U);
+}
+
+TEST_F(LedgerJournalTest, ALedgerFromBeforeTheJournalBeginsItWhereItStands) {
+  header_.epoch = EpochId{7};
+  begin();
+  commit();
+  stop();
+  tamper(
+      "DROP TABLE change; DROP TABLE row_change; DROP TABLE unlisted_change; DELETE FROM header WHERE name = "
+      "'journal_epoch'");
+  start();
+  EXPECT_EQ(listed_since(), 7U);
+  put(8, {journal_cell(1, 10)});
+  EXPECT_EQ(listed_since(), 7U);
+  stop();
+  // A version without a journal took two epochs more.
+  tamper("UPDATE header SET value = '10' WHERE name = 'epoch'");
+  start();
+  EXPECT_EQ(listed_since(), 10U);
+}
+
 }  // namespace
 }  // namespace admetrics

@@ -125,6 +125,18 @@ class FaultyLedger : public LedgerStore {
   Status scan_cell_keys(const std::function<void(Entity, Day)>& visit) override {
     return inner_->scan_cell_keys(visit);
   }
+  Status put_changes(EpochId epoch, Instant at, std::span<const JournalChange> keys,
+                     std::span<const JournalRowChange> rows) override {
+    return inner_->put_changes(epoch, at, keys, rows);
+  }
+  Status put_unlisted_change(EpochId epoch, Instant at, Causes causes) override {
+    return inner_->put_unlisted_change(epoch, at, causes);
+  }
+  Result<EpochId> changes_listed_since() override { return inner_->changes_listed_since(); }
+  Result<std::size_t> scan_changes(JournalCursor& cursor, std::size_t limit,
+                                   const std::function<void(const JournalKey&, EpochId, Causes)>& visit) override {
+    return inner_->scan_changes(cursor, limit, visit);
+  }
   Status commit(const LedgerHeader& header) override;
   void rollback() override { inner_->rollback(); }
 
