@@ -8,6 +8,7 @@
 #include "core/base/day.hpp"
 #include "core/base/result.hpp"
 #include "core/model/reporting.hpp"
+#include "sources/changelog/record_parser.hpp"
 
 namespace admetrics {
 
@@ -64,6 +65,18 @@ struct ChangefeedConfig {
   bool operator==(const ChangefeedConfig&) const = default;
 };
 
+/// [source.changelog]: change records in files instead of the pipeline's tables.
+struct ChangelogConfig {
+  std::string path;  // a file, a folder, or "-"; "": the source is SQLite
+  source::LogFormat format = source::LogFormat::kAuto;
+  source::MixpanelMapping mixpanel;
+  std::string dead_letters;
+  std::int64_t hold_transactions_max_ms = 3'600'000;
+  std::int64_t hold_transactions_size_max_bytes = std::int64_t{1} << 30;
+
+  bool operator==(const ChangelogConfig&) const = default;
+};
+
 /// [quality]: how often the daemon looks at what the rows say about the data behind them.
 struct QualityConfig {
   std::int64_t interval_ms = 300'000;  // 0: never
@@ -79,6 +92,7 @@ struct Tunables {
   std::int64_t hold_torn_days_max_ms = 3'600'000;  // 0: nothing is held
   std::int64_t memory_limit_bytes = std::int64_t{6} << 30;
   std::int64_t commit_interval_ms = 0;
+  std::int64_t heartbeat_interval_ms = 30'000;  // 0: none is sent
 
   bool operator==(const Tunables&) const = default;
 };
@@ -90,6 +104,9 @@ struct Config {
   std::string product_db;
   std::string ads_db;
   bool capture_triggers = true;
+  // [source.changelog]: then both databases are its landing database
+  ChangelogConfig changelog;
+  std::string landing_db;
   // [sink.sqlite]
   std::string sink_path;
   PostgresConfig postgres;
@@ -112,6 +129,9 @@ struct Config {
 
   /// Where the running daemon takes orders: a Unix socket.
   [[nodiscard]] std::string control_socket() const;
+  [[nodiscard]] bool reads_changelog() const { return !changelog.path.empty(); }
+  /// Where `admetricsd replay` puts what the change log's source shall read again.
+  [[nodiscard]] std::string replay_folder() const;
   /// Whether a pipeline that runs under this configuration has to start again for `next`.
   [[nodiscard]] bool needs_new_pipeline(const Config& next) const;
   /// Takes everything else of `next`.

@@ -9,11 +9,13 @@ OfflineCli::OfflineCli(CLI::App& app) {
   add_compare(app);
   add_quality(app);
   add_schema(app);
+  add_replay(app);
 }
 
 int OfflineCli::run() {
   if (explain_command_->parsed()) return admetrics::explain_command(explain_);
   if (compare_command_->parsed()) return admetrics::compare_command(compare_);
+  if (replay_command_->parsed()) return admetrics::replay_command(replay_);
   if (quality_command_->parsed()) return admetrics::quality_command(quality_);
   if (check_->parsed()) return schema_check_command(schema_);
   if (migrate_->parsed()) return schema_migrate_command(schema_);
@@ -24,7 +26,8 @@ void OfflineCli::add_explain(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
       "explain",
       "Where one stored row comes from: its raw rows, what each gives to which column, each column's formula with its "
-      "numbers, and when the row last changed.\nExit status: 0 the stored row agrees, 1 it does not, 2 could not "
+      "numbers, and when and why the row last changed.\nExit status: 0 the stored row agrees, 1 it does not, 2 could "
+      "not "
       "tell.\n\n"
       "Examples:\n"
       "  admetricsd explain --config FILE --entity-type ad --entity-id 120210000002235590 --date 2025-07-03\n"
@@ -50,6 +53,22 @@ void OfflineCli::add_explain(CLI::App& app) {
       ->capture_default_str();
   command->add_flag("--json", explain_.json, "print JSON, with every user");
   explain_command_ = command;
+}
+
+void OfflineCli::add_replay(CLI::App& app) {
+  CLI::App* command =
+      app.add_subcommand("replay",
+                         "Puts lines of the change log that were not understood back, once they are mended: a running "
+                         "daemon takes them up, or "
+                         "the next one. Each counts once, however often it is put back.\n"
+                         "Exit status: 0 all were put back, 1 some are still not understood (listed).\n\nExamples:\n"
+                         "  cp state/dead_letters.ndjson mended.ndjson            then edit the texts in it\n"
+                         "  admetricsd replay --config FILE --dead-letters mended.ndjson");
+  add_config(*command, replay_.config);
+  command
+      ->add_option("--dead-letters", replay_.dead_letters, "the mended file; default: the one that the daemon writes")
+      ->type_name("FILE");
+  replay_command_ = command;
 }
 
 void OfflineCli::add_compare(CLI::App& app) {

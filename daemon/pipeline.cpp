@@ -21,6 +21,8 @@ namespace {
 constexpr std::int64_t kPollMs = 250;  // the fallback when a notification does not come
 constexpr std::int64_t kTrimAfterIdleMicros = 2'000'000;
 constexpr std::int64_t kStatusEveryMicros = 200'000;
+constexpr std::int64_t kVerificationEveryMicros = 2'000'000;
+constexpr std::int64_t kNextDayEveryMicros = 60'000'000;
 constexpr std::int64_t kProgressLogEveryMicros = 5'000'000;
 constexpr std::int64_t kProgressLineEveryMicros = 200'000;
 constexpr std::int64_t kRetryFirstMs = 50;
@@ -75,6 +77,7 @@ Pipeline::Pipeline(const Config& config, const RunOptions& options, const Clock&
       orders_(&orders),
       on_open_(std::move(on_open)),
       terminal_(::isatty(STDERR_FILENO) == 1),
+      locks_(clock),
       tunables_(config.tunables) {
   status_.started_at_seconds = clock.now().seconds;
   orders.listen([this] { notify(); });
@@ -119,16 +122,59 @@ void Pipeline::wait(std::int64_t milliseconds) {
   notified_ = false;
 }
 
+void Pipeline::pause(std::int64_t micros) {
+  beat();
+  std::unique_lock lock(mutex_);
+  woken_.wait_for(lock, std::chrono::microseconds(micros), [&] { return stop_.load(); });
+}
+
 Day Pipeline::today() const {
   if (options_.as_of) return *options_.as_of;
   if (config_->as_of) return *config_->as_of;
   return config_->reporting.zone.day_of(clock_->now());
 }
 
+Status Pipeline::open_changelog() {
+  const ChangelogConfig& config = config_->changelog;
+  source::ChangelogOptions log;
+  log.path = config.path;
+  log.format = config.format;
+  log.mixpanel = config.mixpanel;
+  log.landing_db = config_->landing_db;
+  log.dead_letters = config.dead_letters;
+  log.replay_folder = config_->replay_folder();
+  log.hold_transactions_max_seconds = config.hold_transactions_max_ms / 1'000;
+  log.hold_transactions_max_bytes = config.hold_transactions_size_max_bytes;
+  log.once = options_.once;
+  log.clock = clock_;
+  log.stop = &stop_;
+  log.rows_read = &rows_read_;
+  changelog_ = std::make_unique<source::ChangelogSource>(std::move(log), *source_);
+  return changelog_->open();
+}
+
+void Pipeline::note_changelog() {
+  if (!changelog_) return;
+  for (const std::string& warning : changelog_->take_warnings()) log_warning(warning);
+  const source::ChangelogState now = changelog_->state();
+  const auto dead = [](const source::ChangelogState& state) {
+    std::int64_t sum = 0;
+    for (const auto& [reason, count] : state.dead_letters) sum += count;
+    return sum;
+  };
+  if (status_.changelog && dead(now) > dead(*status_.changelog)) {
+    log_warning(std::to_string(dead(now) - dead(*status_.changelog)) +
+                " lines of the change log were not understood: see " + config_->changelog.dead_letters);
+  }
+  if (now.ended && !(status_.changelog && status_.changelog->ended))
+    log_info("standard input has ended: all of it was read");
+  status_.changelog = now;
+}
+
 Status Pipeline::open() {
   for (const std::string& path : {config_->product_db, config_->ads_db}) {
     std::error_code error;
-    if (!std::filesystem::exists(path, error)) {
+    if (!config_->reads_changelog() && !std::filesystem::exists(path, error)) {
       return Error{Errc::kNotFound, "open the source", path,
                    "no such file; the pipeline creates it, or `admetricsd demo` does"};
     }
@@ -138,20 +184,34 @@ Status Pipeline::open() {
   source.product_db = config_->product_db;
   source.ads_db = config_->ads_db;
   source.triggers = config_->capture_triggers;
+  source.recorded_by_writer = config_->reads_changelog();
   source.stop = &stop_;
   source.rows_read = &rows_read_;
   source.hold_torn_days_max_seconds = tunables().hold_torn_days_max_ms / 1'000;
   source.clock = clock_;
+  source.locks = &locks_;
+  source.pause = [this](std::int64_t micros) { pause(micros); };
   source_ = std::make_unique<source::SqliteSource>(source);
+  if (config_->reads_changelog()) ADM_TRY(open_changelog());
   sink::SqliteSinkOptions sink;
   sink.path = config_->sink_path;
   constexpr std::int64_t kCacheShare = 16;
   if (tunables().memory_limit_bytes > 0)
     sink.large_cache_bytes = std::min(sink.large_cache_bytes, tunables().memory_limit_bytes / kCacheShare);
+  sink.clock = clock_;
+  sink.locks = &locks_;
+  sink.stop = &stop_;
+  sink.rows_removed = &rows_read_;
+  // A file of our own keeps nobody waiting.
+  const std::string place = sqlite::file_identity(config_->sink_path);
+  if (!place.empty() &&
+      (place == sqlite::file_identity(config_->product_db) || place == sqlite::file_identity(config_->ads_db)))
+    sink.pause = [this](std::int64_t micros) { pause(micros); };
   sink_ = std::make_unique<sink::SqliteSink>(sink);
   EngineOptions engine;
   engine.workers = config_->workers != 0 ? config_->workers : std::max(1U, std::thread::hardware_concurrency());
-  engine_ = std::make_unique<Engine>(config_->reporting, engine, *clock_, *source_, *ledger_,
+  engine_ = std::make_unique<Engine>(config_->reporting, engine, *clock_,
+                                     changelog_ ? static_cast<Source&>(*changelog_) : *source_, *ledger_,
                                      std::vector<Sink*>{sink_.get()});
   followers_ = std::make_unique<follow::Followers>(
       following_sinks(*config_), *clock_, [this] { notify(); },
@@ -165,9 +225,12 @@ Status Pipeline::open() {
         std::string("SQLite ") + sqlite::library_version() +
         " has the WAL-reset race: writing beside the pipeline may lose a transaction; build with the bundled SQLite");
   }
-  log_info("reading " + config_->product_db + " and " + config_->ads_db + ", writing " + config_->sink_path +
-           ", capture by " + (config_->capture_triggers ? "triggers" : "scan") + ", " + std::to_string(engine.workers) +
+  const std::string from = changelog_ ? "the change log " + config_->changelog.path + " into " + config_->landing_db
+                                      : config_->product_db + " and " + config_->ads_db + ", capture by " +
+                                            (config_->capture_triggers ? "triggers" : "scan");
+  log_info("reading " + from + ", writing " + config_->sink_path + ", " + std::to_string(engine.workers) +
            " workers, days in " + config_->reporting.zone.name());
+  passed_micros_ = clock_->steady_micros();
   write_status("catching_up", true);
   on_open_();
   return {};
@@ -264,6 +327,7 @@ EpochRequest Pipeline::request_for(bool first) {
   request.audit_since = options_.since;
   request.audit_until = options_.until;
   if (!first && !options_.once) take_backfill_share(request);
+  request.commit_always = heartbeat_sent_micros_ != 0;
   request.stop = &stop_;
   request.on_progress = [this](const EpochProgress& progress) { tell_progress(progress); };
   request.retry_sink = [this](const std::string& sink, const Error& error, int attempt) {
@@ -359,6 +423,7 @@ void Pipeline::wait_for_work() {
       write_status("streaming", false);
       if (!followers_->serve(*engine_)) wait(std::min(left_ms(), kPollMs));
     }
+    send_heartbeat_when_due();
     return;
   }
   while (!stop_.load()) {
@@ -374,9 +439,11 @@ void Pipeline::wait_for_work() {
     if (backfill_->ready()) return;
     if (followers_->serve(*engine_)) continue;
     if (!trimmed && clock_->steady_micros() - idle_since > kTrimAfterIdleMicros) {
-      trimmed = true;
-      if (Status status = source_->trim(); !status.ok()) log_warning(status.error().line());
+      const auto all = source_->trim_some();
+      if (!all) log_warning(all.error().line());
+      trimmed = !all || *all;
     }
+    if (send_heartbeat_when_due()) return;
     write_status("streaming", false);
     beat();
     bool woken = false;
@@ -395,8 +462,10 @@ void Pipeline::wait_for_work() {
 void Pipeline::note_epoch(const EpochReport& report) {
   const std::int64_t noticed_micros = std::exchange(noticed_micros_, 0);
   status_.last_error.clear();
+  note_changelog();
   if (!report.warning.empty()) log_warning(report.warning);
   if (report.committed) {
+    note_passage();
     status_.last_epoch = report;
     const Instant now = clock_->now();
     status_.last_epoch_at = format_timestamp(now);
@@ -421,6 +490,7 @@ void Pipeline::note_epoch(const EpochReport& report) {
     log_info("nothing is new since epoch " + std::to_string(report.epoch.value));
   }
   note_held_days();
+  look_ahead(clock_->steady_micros());
   if (report.committed || !caught_up_.load()) {
     if (const auto counts = ledger_->reject_counts(); counts.ok()) status_.rejects = *counts;
     status_.unmapped = engine_->unmapped();
@@ -439,8 +509,35 @@ void Pipeline::note_epoch(const EpochReport& report) {
   write_status("streaming", status_.epochs <= 1);
 }
 
+bool Pipeline::send_heartbeat_when_due() {
+  const std::int64_t every_micros = tunables().heartbeat_interval_ms * 1'000;
+  const std::int64_t now = clock_->steady_micros();
+  if (every_micros == 0 || heartbeat_sent_micros_ != 0 || now - passed_micros_ < every_micros) return false;
+  if (Status written = source_->write_heartbeat(); !written.ok()) {
+    passed_micros_ = now;  // the next one is due in its time; what hinders this one hinders an epoch too, which says so
+    return false;
+  }
+  heartbeat_sent_micros_ = now;
+  return true;
+}
+
+void Pipeline::note_passage() {
+  const std::int64_t now = clock_->steady_micros();
+  status_.passage.last_at_seconds = clock_->now().seconds;
+  if (heartbeat_sent_micros_ != 0) {
+    ++status_.passage.heartbeats_total;
+    status_.passage.heartbeat_micros = now - heartbeat_sent_micros_;
+  }
+  heartbeat_sent_micros_ = 0;
+  passed_micros_ = now;
+}
+
 bool Pipeline::source_changed() {
   if (today() != engine_->header().as_of || sink_->replaced()) return true;
+  if (changelog_) {
+    const auto written = changelog_->has_changes();
+    if (!written.ok() || *written) return true;
+  }
   const auto changed = source_->has_changes();
   return !changed.ok() || *changed;
 }
@@ -517,6 +614,22 @@ void Pipeline::write_status(const char* phase, bool now) {
     status_.ledger_memory_bytes = static_cast<std::int64_t>(engine_->memory_bytes());
     const auto pending = source_->pending_records();
     status_.lag_records = pending.ok() ? *pending : 0;
+    if (changelog_) {
+      note_changelog();
+      status_.lag_records += source::records_estimate(*status_.changelog);
+    }
+    if (const auto size = source_->log_size(); size.ok()) status_.change_log = *size;
+  }
+  const Tunables tuned = tunables();
+  // A scan is all that sends one where the source is never written.
+  status_.passage.interval_ms =
+      tuned.heartbeat_interval_ms == 0
+          ? 0
+          : tuned.heartbeat_interval_ms + (config_->capture_triggers ? 0 : tuned.scan_interval_ms);
+  status_.locks = locks_.all();
+  if (now || micros - verification_read_micros_ > kVerificationEveryMicros) {
+    verification_read_micros_ = micros;
+    status_.verification = read_verification(config_->state_dir);
   }
   status_.lag_seconds = noticed_micros_ == 0 ? 0 : static_cast<double>(micros - noticed_micros_) / 1e6;
   if (followers_ && engine_) {
@@ -538,6 +651,17 @@ void Pipeline::write_status(const char* phase, bool now) {
   board_->publish(status_);
   if (Status written = write_status_file(config_->state_dir, *board_->status()); !written.ok())
     log_warning(written.error().line());
+}
+
+void Pipeline::look_ahead(std::int64_t now_micros) {
+  const Day as_of = engine_->header().as_of;
+  if (options_.as_of || config_->as_of || as_of == kNoDay || as_of == kLastDay) return;
+  const Day next{as_of.value + 1};
+  const std::string day = format_day(next);
+  if (status_.next_day.day == day && now_micros - looked_ahead_micros_ < kNextDayEveryMicros) return;
+  looked_ahead_micros_ = now_micros;
+  status_.next_day = {day, config_->reporting.zone.start_of(next).seconds,
+                      engine_->rows_with_users(Day{next.value - config_->reporting.trial_length_days})};
 }
 
 void Pipeline::tell_progress(const EpochProgress& progress) {

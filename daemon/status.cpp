@@ -92,6 +92,21 @@ std::string to_json(const DaemonStatus& status) {
   }
   root["held_back"] = {
       {"days", std::move(held_days)}, {"users", status.held_back.users}, {"everyone", status.held_back.everyone}};
+  if (status.changelog) {
+    const source::ChangelogState& log = *status.changelog;
+    boost::json::object dead;
+    for (const auto& [reason, count] : log.dead_letters) dead[reason] = count;
+    root["changelog"] = {{"where", log.where},
+                         {"bytes_waiting", log.bytes_waiting},
+                         {"records_total", log.records_total},
+                         {"other_tables_total", log.other_tables_total},
+                         {"dead_letters", std::move(dead)},
+                         {"transactions_open", log.transactions_open},
+                         {"oldest_transaction_seconds", log.oldest_transaction_seconds},
+                         {"ended", log.ended}};
+  } else {
+    root["changelog"] = nullptr;
+  }
   const backfill::Progress& backfill = status.backfill;
   if (backfill.state != backfill::Progress::State::kNone) {
     const auto optional_day = [](const std::optional<Day>& day) {
@@ -126,6 +141,29 @@ std::string to_json(const DaemonStatus& status) {
   } else {
     root["reload"] = nullptr;
   }
+  root["last_verification"] = to_json(status.verification);
+  root["passage"] = {{"last_at", status.passage.last_at_seconds == 0
+                                     ? boost::json::value()
+                                     : boost::json::value(format_timestamp({status.passage.last_at_seconds, 0}))},
+                     {"heartbeats_total", status.passage.heartbeats_total},
+                     {"heartbeat_ms", milliseconds(status.passage.heartbeat_micros)}};
+  if (status.next_day.day.empty()) {
+    root["next_day"] = nullptr;
+  } else {
+    root["next_day"] = {{"day", status.next_day.day},
+                        {"begins_at", format_timestamp({status.next_day.begins_at_seconds, 0})},
+                        {"main_rows", status.next_day.main_rows}};
+  }
+  root["change_log"] = {{"records", status.change_log.records}, {"bytes", status.change_log.bytes}};
+  boost::json::array locks;
+  for (const sqlite::LockHolds& holds : status.locks) {
+    locks.push_back({{"database", holds.database},
+                     {"work", holds.work},
+                     {"holds", holds.count()},
+                     {"max_ms", milliseconds(holds.max_micros)},
+                     {"total_ms", milliseconds(holds.sum_micros)}});
+  }
+  root["write_locks"] = std::move(locks);
   root["data_quality"] = nullptr;
   if (status.quality) {
     boost::json::object quality = boost::json::parse(quality::to_summary_json(status.quality->report)).as_object();

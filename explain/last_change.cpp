@@ -14,15 +14,19 @@ const RowChange* writer_of(const RowHistory& history, const std::string& compute
   const auto found = std::find_if(history.unlisted.begin(), history.unlisted.end(),
                                   [&](const RowChange& change) { return time_of(change) == computed_at; });
   if (found != history.unlisted.end()) return &*found;
-  // A commit that the ledger never heard of, and that was too large for the sink to list: the epoch that audited the sink
-  // afterwards stands for it, the first one behind the row.
+  // The row is of a commit that the ledger never heard of. The next one has it: by its cell, or (when it was too large for
+  // the sink to list) by the audit that followed.
   if (history.unlisted.empty() || !history.unlisted.back().at || time_of(history.unlisted.back()) > computed_at)
     return nullptr;
-  const RowChange* audited = nullptr;
+  const RowChange* next = nullptr;
+  const auto offer = [&](const RowChange& change) {
+    if (time_of(change) > computed_at && (next == nullptr || change.epoch < next->epoch)) next = &change;
+  };
+  if (history.cell) offer(*history.cell);
   for (const RowChange& change : history.unlisted) {
-    if (time_of(change) > computed_at && change.causes.has(Cause::kRepair)) audited = &change;
+    if (change.causes.has(Cause::kRepair)) offer(change);
   }
-  return audited;
+  return next;
 }
 
 }  // namespace

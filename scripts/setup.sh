@@ -14,7 +14,8 @@ fail() { echo "setup: $*" >&2; exit 1; }
 packages=(
   g++ cmake ninja-build make pkg-config git ca-certificates ccache
   libboost1.81-dev libsimdjson-dev libspdlog-dev libfmt-dev libconcurrentqueue-dev
-  libtomlplusplus-dev libcli11-dev prometheus-cpp-dev libabsl-dev tzdata libsystemd-dev libdeflate-dev libpq-dev
+  libtomlplusplus-dev libcli11-dev prometheus-cpp-dev libabsl-dev tzdata libsystemd-dev libdeflate-dev
+  libpq-dev zlib1g-dev libzstd-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   python3 sqlite3 dpkg-dev file
 )

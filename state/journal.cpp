@@ -45,15 +45,21 @@ Result<RowHistory> read_row_history(sqlite::Connection& ledger, const SinkRow& r
   if (row.breakdown != Breakdown::kNone) {
     ADM_ASSIGN(value, id_of(row.value));
   }
-  if (!entity || !value) return history;
+  if (!entity) return history;
   ADM_ASSIGN(sqlite::Statement select,
              ledger.prepare("SELECT epoch, at, causes FROM row_change WHERE entity = ?1 AND day = ?2 AND breakdown = "
                             "?3 AND value = ?4"));
   select.bind(1, static_cast<std::int64_t>(Entity(row.key.level, *entity).packed));
   select.bind(2, static_cast<std::int64_t>(row.key.day.value));
   select.bind(3, static_cast<std::int64_t>(row.breakdown));
-  select.bind(4, static_cast<std::int64_t>(value->value));
+  select.bind(4, value ? static_cast<std::int64_t>(value->value) : -1);
   ADM_TRY(select.for_each_row([&] { history.listed = change_of(select); }));
+  ADM_ASSIGN(sqlite::Statement cell,
+             ledger.prepare("SELECT epoch, at, causes FROM change WHERE kind = ?1 AND entity = ?2 AND day = ?3"));
+  cell.bind(1, static_cast<std::int64_t>(SinkKey::Kind::kCell));
+  cell.bind(2, static_cast<std::int64_t>(Entity(row.key.level, *entity).packed));
+  cell.bind(3, static_cast<std::int64_t>(row.key.day.value));
+  ADM_TRY(cell.for_each_row([&] { history.cell = change_of(cell); }));
   return history;
 }
 

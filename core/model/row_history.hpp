@@ -19,6 +19,7 @@ struct RowChange {
 /// What the journal says of one row.
 struct RowHistory {
   std::optional<RowChange> listed;  // its last change in an epoch that lists its changes
+  std::optional<RowChange> cell;    // the last change of any row beside it, the main row and breakdowns of its day
   std::vector<RowChange> unlisted;  // epochs that do not, newest first; any of them may have changed it
 };
 

@@ -1,5 +1,6 @@
 #include "daemon/api/api.hpp"
 
+#include <algorithm>
 #include <array>
 #include <boost/json.hpp>
 #include <exception>
@@ -7,6 +8,7 @@
 #include "admetrics_build_info.hpp"
 #include "core/sqlite/database.hpp"
 #include "daemon/api/events.hpp"
+#include "daemon/api/explain.hpp"
 #include "daemon/api/openapi.hpp"
 #include "daemon/api/values.hpp"
 #include "daemon/log.hpp"
@@ -28,6 +30,12 @@ constexpr std::size_t kLightJobsMax = 4'096;
 constexpr std::size_t kHeavyJobsMax = 256;
 constexpr std::size_t kRecomputeJobsMax = 2;         // one at work, one that waits
 constexpr std::size_t kRecomputeAlwaysJobsMax = 64;  // then everybody has to wait for the same computation
+constexpr std::size_t kExplainThreads = 1;
+constexpr std::size_t kExplainJobsMax = 8;
+constexpr std::size_t kExplainUsersMax = 500;   // told; all of them count
+constexpr std::size_t kExplainRowsMax = 5'000;  // raw rows, a few hundred bytes each
+constexpr std::int64_t kExplainMillisMax = 10'000;
+constexpr int kExplainAlignMs = 1'000;
 constexpr int kLightCacheKib = 8'192;
 constexpr int kHeavyCacheKib = 65'536;
 constexpr int kBusyTimeoutMs = 2'000;
@@ -107,7 +115,8 @@ Api::Api(const Config& config, const Clock& clock, const Board& board, Telemetry
       cache_(static_cast<std::size_t>(config.http.cache_size_bytes)),
       helper_({config.sink_path, kBusyTimeoutMs, kHeavyCacheKib}),
       light_(kLightThreads, kLightJobsMax, {config.sink_path, kBusyTimeoutMs, kLightCacheKib}),
-      heavy_(kHeavyThreads, kHeavyJobsMax, {config.sink_path, kBusyTimeoutMs, kHeavyCacheKib}) {
+      heavy_(kHeavyThreads, kHeavyJobsMax, {config.sink_path, kBusyTimeoutMs, kHeavyCacheKib}),
+      explaining_(kExplainThreads, kExplainJobsMax, {config.sink_path, kBusyTimeoutMs, kLightCacheKib}) {
   RecomputeOptions options;
   options.product_db = config.product_db;
   options.ads_db = config.ads_db;
@@ -125,7 +134,9 @@ Api::~Api() { stop(); }
 
 void Api::stop() {
   light_.stop();
+  stopping_.store(true);
   heavy_.stop();
+  explaining_.stop();
   recompute_->stop();
 }
 
@@ -259,6 +270,32 @@ void Api::recompute(const std::shared_ptr<Question>& question) {
   const bool taken = recompute_->post(
       [question, job](const Result<dashboard::Tables*>& tables) { guarded(question->respond, [&] { job(tables); }); });
   if (!taken) question->respond(failed(429, "one recomputation runs at a time, and another waits already; try again"));
+}
+
+void Api::explain(const Request& request, const Respond& respond) {
+  auto parsed = parse_explain(request.values);
+  if (!parsed.good()) return respond(failed(400, parsed.error()));
+  constexpr std::int64_t kMicrosPerMilli = 1'000;
+  const std::int64_t limit_ms = std::min(config_.http.request_timeout_ms, kExplainMillisMax);
+  const std::int64_t deadline_micros = clock_->steady_micros() + limit_ms * kMicrosPerMilli;
+  const auto job = [this, respond, deadline_micros, question = std::move(parsed.request)](dashboard::Tables&) {
+    guarded(respond, [&] {
+      ExplainOptions options = question.row;
+      options.users_max = kExplainUsersMax;
+      options.rows_max = kExplainRowsMax;
+      options.hide_user_ids = config_.http.hide_user_ids;
+      options.align_timeout_ms = kExplainAlignMs;
+      options.busy_timeout_ms = kBusyTimeoutMs;
+      // A read that lasts would keep the source's log from being checkpointed.
+      options.give_up = [this, deadline_micros] {
+        return stopping_.load() || clock_->steady_micros() > deadline_micros;
+      };
+      const auto explanation = explain_row(config_, std::move(options), question.column);
+      respond(explanation ? Response::json(200, to_json(*explanation)) : failed(explanation.error()));
+    });
+  };
+  if (!explaining_.post(job))
+    respond(failed(429, "one row is explained at a time, and others wait already; try again"));
 }
 
 void Api::lightly(Respond respond, std::function<Response(dashboard::Tables&)> job) {
@@ -443,6 +480,9 @@ http::Routes Api::routes() {
               false,
               constant("application/json", dashboard::answer_configurations(), revalidate)});
   routes.add({"/api/dashboard/health", {Method::kGet}, false, lightly_answered(&Api::health)});
+  routes.add({"/api/explain", {Method::kGet}, false, [this](const Request& request, const Respond& respond) {
+                explain(request, respond);
+              }});
   routes.add({"/api/status", {Method::kGet}, false, lightly_answered(&Api::status)});
   routes.add({"/api/stream", {Method::kGet}, false, [this](const Request& request, Respond respond) {
                 stream(request, std::move(respond));

@@ -52,6 +52,7 @@ class Api {
   void make(const std::shared_ptr<Question>& question, dashboard::Tables& tables, const dashboard::Snapshot& snapshot,
             const std::string& etag);
   void recompute(const std::shared_ptr<Question>& question);
+  void explain(const http::Request& request, const http::Respond& respond);
   [[nodiscard]] dashboard::Context context_until(std::int64_t deadline_micros) const;
   [[nodiscard]] std::string etag_of(const dashboard::Snapshot& snapshot) const;
 
@@ -71,11 +72,13 @@ class Api {
   const std::string fingerprint_;  // of what beside the tables decides an answer
   std::function<http::ServerCounts()> counts_;
   std::atomic<std::uint64_t> last_epoch_{0};
+  std::atomic<bool> stopping_{false};
   AnswerCache cache_;
   std::unique_ptr<Recompute> recompute_;
   dashboard::Tables helper_;  // of the heavy lane, whose only thread it works beside
   Lane light_;
   Lane heavy_;
+  Lane explaining_;  // from the raw tables: seconds for a large row, and nothing that others wait for
 };
 
 }  // namespace admetrics::api

@@ -118,7 +118,8 @@ Result<std::unique_ptr<Connection>> Connection::open(const PostgresSinkOptions& 
   const std::string timeout = std::to_string(options.statement_timeout_ms);
   ADM_TRY(
       made->execute("SET client_min_messages = warning; SET standard_conforming_strings = on; SET datestyle = 'ISO'; "
-                    "SET timezone = 'UTC'; SET work_mem = '256MB'; SET extra_float_digits = 1; SET jit = off; SET default_statistics_target = "
+                    "SET timezone = 'UTC'; SET work_mem = '256MB'; SET extra_float_digits = 1; SET jit = off; SET "
+                    "default_statistics_target = "
                     "10; SET statement_timeout = " +
                     timeout + "; SET idle_in_transaction_session_timeout = " + timeout +
                     "; SET lock_timeout = " + std::to_string(options.lock_timeout_ms)));

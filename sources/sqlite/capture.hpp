@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,19 +32,30 @@ struct CaptureState {
   bool armed = false;             // every trigger stands as it should
 };
 
+/// Who appends to the change log.
+enum class RecordedBy : std::uint8_t {
+  kTriggers,
+  kWriter,  // itself: no trigger of ours stands
+};
+
 /// Reads the state inside the connection's read transaction.
-Result<CaptureState> read_capture(sqlite::Connection& database, std::span<const RawTable> tables);
+Result<CaptureState> read_capture(sqlite::Connection& database, std::span<const RawTable> tables,
+                                  RecordedBy by = RecordedBy::kTriggers);
 
 /// Creates the log and installs what is missing or differs, in one transaction of its own. Whenever anything had to be
 /// installed it draws a new generation: nobody knows what was missed, and positions of the old one mean nothing any more.
-Status arm_capture(sqlite::Connection& database, std::span<const RawTable> tables);
+Status arm_capture(sqlite::Connection& database, std::span<const RawTable> tables,
+                   RecordedBy by = RecordedBy::kTriggers);
 
 /// Draws a new mark, keeping `known`, the one that the ledger has seen, as the previous one: until the ledger has the new
 /// mark, both are good. False: the file has neither, so it is not as the ledger has seen it last (a restored backup).
 /// A database without a log is left alone (true).
 Result<bool> renew_mark(sqlite::Connection& database, const std::string& known);
 
-/// Marks records up to `seq` as taken, and removes them, in short transactions.
-Status trim_log(sqlite::Connection& database, std::int64_t seq);
+/// Marks records up to `seq` as taken, and removes them in transactions of a few milliseconds, at most `transactions_max`;
+/// `pause` is called between two of them, so that a writer who waits gets the lock. True: all are removed.
+Result<bool> trim_log(sqlite::Connection& database, std::int64_t seq,
+                      int transactions_max = std::numeric_limits<int>::max(),
+                      const std::function<void(std::int64_t micros)>& pause = nullptr);
 
 }  // namespace admetrics::source

@@ -168,7 +168,30 @@ test("a number says why it is what it is", async () => {
   await dialog.waitFor({ state: "detached" });
 });
 
-test("where the daemon explains, the source rows of a day are shown", async () => {
+test("the source rows of a day are shown, with when and why the row last changed", async () => {
+  await lines().first().locator(".cell").nth(await column_of("Trials")).click();
+  const dialog = page.locator("dialog");
+  const [answer] = await Promise.all([page.waitForResponse((response) => response.url().includes("/api/explain?")),
+                                      dialog.getByRole("button", { name: /Source rows/ }).first().click()]);
+  const explained = await answer.json();
+  assert.equal(answer.status(), 200);
+  await dialog.getByText("The stored row agrees with the source.").waitFor();
+  const told = await dialog.locator(".raw-place").textContent();
+  assert.ok(told.includes(explained.computed_at), "when it last changed");
+  assert.ok(explained.causes.length > 0);
+  for (const cause of explained.causes) assert.ok(told.includes(cause.evidence), cause.evidence);
+  const trials = explained.columns.find((column) => column.column === "trial_users_count");
+  assert.ok(told.includes(`trial_users_count = ${trials.filled} = ${trials.stored}`), "the formula with its numbers");
+  const shown = Math.min(explained.users.length, 50);
+  assert.equal(await dialog.locator(".raw-user").count(), shown);
+  assert.equal(await dialog.locator(".raw-place tbody tr").count(),
+               explained.meta.length + explained.users.slice(0, shown).reduce((sum, user) => sum + user.rows.length, 0));
+  await browser.shot("explain-real-light");
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
+});
+
+test("what the source rows hold is shown as text", async () => {
   // In the shape of `admetricsd explain --json`.
   const row = { table: "mixpanel_event", key: "e1", cells: { event_name: "RC Trial started" }, gives: [{ column: "trial_users_count", amount: "1" }] };
   const column = { column: "trial_users_count", formula: "number of trial users", filled: "1", expected: "1", stored: "1", equal: true };

@@ -10,6 +10,7 @@ import json
 import random
 import re
 import socket
+import sqlite3
 import time
 import urllib.parse
 
@@ -299,6 +300,10 @@ class Description(HttpCase):
                                                     dict(days, entity_type="ad", entity_id="x", mode="recompute"), {}],
             "/api/dashboard/analytics/overview-roas-chart": [days, dict(days, group_by="ad", breakdown="region"), {"start_date": "x"}],
             "/api/dashboard/analytics/date-range": [{}, {"mode": "recompute"}, {"mode": "x"}],
+            "/api/explain": [{}, dict(entity_type="campaign", entity_id=entity_id, date=world.as_of),
+                             dict(entity_type="campaign", entity_id=entity_id, date=world.as_of, breakdown="country=US"),
+                             dict(entity_type="ad", entity_id="nobody", date=world.as_of, column="meta_spend"),
+                             dict(entity_type="ad", entity_id="nobody", date=world.as_of, column="x")],
         }
         paths = [path for path in description.document["paths"] if path != "/api/stream"]
         for path in paths:
@@ -338,6 +343,116 @@ class Description(HttpCase):
         answer = self.get(world, "/api/status")
         self.assertEqual(description.check("GET", "/api/status", 401, "application/json", answer.body), [])
         writer.close()
+
+
+class Explained(HttpCase):
+    def explain(self, world, row, status=200, headers=None, **more):
+        where = {"entity_type": row["entity_type"], "entity_id": row["entity_id"], "date": row["date"]}
+        if "breakdown_type" in row:
+            where["breakdown"] = "%s=%s" % (row["breakdown_type"], row["breakdown_value"])
+        answer = self.get(world, "/api/explain", headers, **where, **more)
+        self.assertEqual(answer.status, status, answer.body)
+        return answer.json()
+
+    def command(self, world, row, *arguments):
+        where = ["--entity-type", row["entity_type"], "--entity-id", row["entity_id"], "--date", row["date"]]
+        if "breakdown_type" in row:
+            where += ["--breakdown", "%s=%s" % (row["breakdown_type"], row["breakdown_value"])]
+        return world.call("explain", *where, "--json", *arguments).json()
+
+    def rows(self, world, table, count, seed=1):
+        with contextlib.closing(sqlite3.connect(world.sink_db)) as connection:
+            connection.row_factory = sqlite3.Row
+            rows = [dict(row) for row in connection.execute("SELECT * FROM " + table)]
+        return random.Random(seed).sample(rows, count)
+
+    def test_answers_what_the_command_says(self):
+        world = self.serving(users=150, days=20)
+        for row in self.rows(world, "daily_mixpanel_metrics", 6) + self.rows(world, "daily_mixpanel_metrics_breakdown", 6):
+            got = self.explain(world, row)
+            self.assertEqual(got, self.command(world, row))
+            self.assertTrue(got["agrees"], got)
+            self.assertTrue(got["last_change"]["since_first_fill"], got)
+            self.assertEqual(got["last_change"]["at"], row["computed_at"])
+        row = self.rows(world, "daily_mixpanel_metrics", 1)[0]
+        self.assertEqual(self.explain(world, row, column="estimated_roas"), self.command(world, row, "--column", "estimated_roas"))
+        self.assertFalse(self.explain(world, dict(row, entity_id="nobody"))["stored"])
+
+    def test_tells_when_and_why_while_it_streams(self):
+        world = self.serving(users=60, days=20)
+        day = days_before(world.as_of, 9)
+        world.sql(world.product_db, "INSERT INTO mixpanel_user (distinct_id, abi_ad_id, abi_campaign_id, abi_ad_set_id, country, has_abi_attribution)"
+                                    " VALUES ('why', 'a-why', 'c-why', 's-why', 'US', 1)",
+                  "INSERT INTO mixpanel_event (event_uuid, event_name, distinct_id, event_time) VALUES ('why1', 'RC Trial started', 'why', '%sT10:00:00Z')" % day)
+        row = {"entity_type": "ad", "entity_id": "a-why", "date": day}
+        harness.wait_until(lambda: self.explain(world, row)["stored"], "the row of the late event")
+        late = self.explain(world, row)
+        self.assertEqual(late["last_change"]["causes"], ["late_event"])
+        world.sql(world.product_db, "UPDATE mixpanel_user SET abi_ad_id = 'a-other' WHERE distinct_id = 'why'")
+        harness.wait_until(lambda: not self.explain(world, row)["stored"], "the row to be gone")
+        gone = self.explain(world, row)
+        self.assertEqual(gone["last_change"]["causes"], ["re_attribution"])
+        self.assertGreater(gone["last_change"]["epoch"], late["last_change"]["epoch"])
+        moved = self.explain(world, dict(row, entity_id="a-other"))
+        self.assertEqual((moved["last_change"]["causes"], moved["users"][0]["distinct_id"]), (["re_attribution"], "why"))
+        self.assertEqual(self.explain(world, dict(row, entity_type="campaign", entity_id="c-why"))["last_change"]["causes"], ["late_event"])
+        self.assertTrue(world.is_equal())
+
+    def test_a_crowd_stays_bounded(self):
+        world = self.serving(users=40, days=10)
+        crowd, events = 700, 10_000
+        world.sql(world.product_db,
+                  "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT INTO mixpanel_user (distinct_id, abi_ad_id,"
+                  " country, has_abi_attribution) SELECT printf('crowd%%05d', i), 'a-crowd', 'US', 1 FROM n" % crowd,
+                  "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT INTO mixpanel_event (event_uuid, event_name,"
+                  " distinct_id, event_time) SELECT 'c' || i, 'RC Trial started', printf('crowd%%05d', i), '%sT09:00:00Z' FROM n" % (crowd, world.as_of),
+                  "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT INTO mixpanel_event (event_uuid, event_name,"
+                  " distinct_id, event_time, revenue_usd) SELECT 'd' || i, 'RC Initial purchase', 'crowd00001', '%sT10:00:00Z', 0.01 FROM n"
+                  % (events, world.as_of))
+        row = {"entity_type": "ad", "entity_id": "a-crowd", "date": world.as_of}
+        harness.wait_until(lambda: len(self.command(world, row)["users"]) == crowd, "the crowd")
+        got = self.explain(world, row)
+        self.assertTrue(got["agrees"])
+        self.assertEqual(len(got["users"]) + got["users_left_out"], crowd)
+        self.assertEqual(len(got["users"]), 500)
+        self.assertEqual(got["users"][0]["rows_left_out"] + len(got["users"][0]["rows"]), events + 2)
+        self.assertLessEqual(sum(len(user["rows"]) - 1 for user in got["users"]), 5_000)
+        whole = self.command(world, row)
+        self.assertEqual([dict(column) for column in got["columns"]], whole["columns"])
+
+    def test_hidden_ids_stay_hidden(self):
+        world = self.serving({"hide_user_ids": True}, users=150, days=20)
+        with contextlib.closing(sqlite3.connect(world.product_db)) as connection:
+            ids = {row[0] for row in connection.execute("SELECT distinct_id FROM mixpanel_user")}
+        for row in self.rows(world, "daily_mixpanel_metrics", 15) + self.rows(world, "daily_mixpanel_metrics_breakdown", 15):
+            got = self.explain(world, row)
+            self.assertEqual([user["distinct_id"] for user in got["users"]], ["user %d" % (i + 1) for i in range(len(got["users"]))])
+
+            def texts(value):
+                if isinstance(value, dict):
+                    return [text for member in value.values() for text in texts(member)]
+                if isinstance(value, list):
+                    return [text for member in value for text in texts(member)]
+                return [value] if isinstance(value, str) else []
+            for text in texts(dict(got, key=[])):
+                self.assertFalse(set(re.findall(r"[^\s\"\[\],]+", text)) & ids, text)
+
+    def test_mistakes_and_tokens(self):
+        world = self.serving(start=False, users=40, days=10)
+        with open(world.path("token"), "w", encoding="utf-8") as file:
+            file.write("secret\n")
+        world.configure(http={"token_file": "token"})
+        world.start()
+        self.await_ready(world)
+        good = {"entity_type": "ad", "entity_id": "x", "date": world.as_of}
+        self.explain(world, good, status=401)
+        token = {"Authorization": "Bearer secret"}
+        self.explain(world, good, headers=token)
+        for wrong, name in (({"entity_type": "planet"}, "entity_type"), ({"entity_id": ""}, "entity_id"), ({"date": "yesterday"}, "date"),
+                            ({"entity_id": "x" * 2000}, "entity_id")):
+            self.assertIn(name, self.explain(world, dict(good, **wrong), status=400, headers=token)["error"])
+        for wrong in ({"breakdown": "city=X"}, {"breakdown": "US"}, {"column": "nonsense"}):
+            self.assertIn(next(iter(wrong)), self.explain(world, good, status=400, headers=token, **wrong)["error"])
 
 
 class Boundaries(HttpCase):

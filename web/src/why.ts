@@ -170,7 +170,8 @@ interface Explained {
   computed_at?: string;
   causes?: { cause: string; evidence: string }[];
   notes?: string[];
-  users?: { distinct_id: string; lists?: string[]; rows: RawRow[] }[];
+  users?: { distinct_id: string; lists?: string[]; rows: RawRow[]; rows_left_out?: number }[];
+  users_left_out?: number;
   meta?: RawRow[];
   elsewhere?: unknown[];
   columns?: { column: string; formula: string; filled: string; expected: string; stored?: string; equal?: boolean }[];
@@ -184,13 +185,16 @@ async function showRows(place: HTMLElement, question: Question, day: string): Pr
   fill(place, h("p", { class: "hint" }, "Reading the source rows…"));
   try {
     const explained = await getJson<Explained>(query("/api/explain", {
-      entity_type: entity.type, entity_id: entity.id, date: day, breakdown_type: entity.breakdown, breakdown_value: entity.value,
+      entity_type: entity.type, entity_id: entity.id, date: day,
+      breakdown: entity.breakdown && `${entity.breakdown}=${entity.value ?? ""}`,
     }));
     const wanted = kStoredColumn[metric.id];
     const column = explained.columns?.find((one) => one.column === wanted || (metric.id === "trials" && one.column === "mixpanel_trial_count") ||
                                                     (metric.id === "purchases" && one.column === "mixpanel_purchase_count"));
     const users = explained.users ?? [];
     const meta = explained.meta ?? [];
+    const usersLeftOut = (explained.users_left_out ?? 0) + Math.max(0, users.length - kUsersShown);
+    const userCount = users.length + (explained.users_left_out ?? 0);
     fill(place,
       h("h3", {}, `Source rows of ${formats.dayLong(day)}`),
       h("p", { class: explained.agrees === false ? "problem" : "good" },
@@ -198,13 +202,14 @@ async function showRows(place: HTMLElement, question: Question, day: string): Pr
       column && h("p", { class: "formula number" }, `${column.column} = ${column.filled} = ${column.stored ?? column.expected}`),
       column && h("p", { class: "hint" }, column.formula),
       explained.computed_at && h("p", { class: "hint" }, `Last changed ${explained.computed_at} UTC.`,
-        ...(explained.causes ?? []).map((cause) => ` ${cause.cause}: ${cause.evidence}.`)),
+        ...(explained.causes ?? []).map((cause) => ` ${cause.cause.replaceAll("_", " ")}: ${cause.evidence}.`)),
       ...(explained.notes ?? []).map((note) => h("p", { class: "hint" }, note)),
       meta.length > 0 && h("details", { open: true }, h("summary", {}, `${meta.length} ${meta.length === 1 ? "row" : "rows"} of Meta`), rawTable(meta)),
-      h("details", { open: meta.length === 0 }, h("summary", {}, `${users.length} ${users.length === 1 ? "user" : "users"}`),
+      h("details", { open: meta.length === 0 }, h("summary", {}, `${userCount.toLocaleString()} ${userCount === 1 ? "user" : "users"}`),
         ...users.slice(0, kUsersShown).map((user) => h("div", { class: "raw-user" },
-          h("p", {}, h("strong", {}, user.distinct_id), " ", (user.lists ?? []).join(", ")), rawTable(user.rows))),
-        users.length > kUsersShown && h("p", { class: "hint" }, `and ${users.length - kUsersShown} more: \`admetricsd explain\` lists all`)));
+          h("p", {}, h("strong", {}, user.distinct_id), " ", (user.lists ?? []).join(", ")), rawTable(user.rows),
+          user.rows_left_out ? h("p", { class: "hint" }, `and ${user.rows_left_out.toLocaleString()} more rows`) : "")),
+        usersLeftOut > 0 && h("p", { class: "hint" }, `and ${usersLeftOut.toLocaleString()} more: \`admetricsd explain\` lists all`)));
   } catch (error) {
     fill(place, h("p", { class: "problem", role: "alert" }, icon("warning"), error instanceof Error ? error.message : String(error)));
   }
