@@ -72,6 +72,7 @@ class UserReader {
   Worker& worker(std::size_t index);
 
   State* state_;
+  const Reporting* reporting_;
   WorkerPool* pool_;
   std::vector<std::unique_ptr<Worker>> workers_;  // one for each thread of the pool, then the pipeline's own
   std::vector<std::unique_ptr<Inbox<CellChange>>> row_inboxes_;
