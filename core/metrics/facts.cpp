@@ -144,6 +144,7 @@ void FactFolder::fold_event(const RawEvent& row, EventFacts& facts, std::vector<
     one.refunded_at = time;
     one.refunds_micros = -*revenue;
   }
+  // What says nothing leaves nothing: a cancellation without money.
   if (one != EventFacts{}) one.newest_day = day;
   facts.merge(one);
 }
