@@ -65,8 +65,8 @@ struct EpochInput {
   // For each of `users`, the tables whose records name it; 0: none, it was wished for. Empty: not known.
   std::vector<std::uint8_t> user_tables;
   std::vector<AdDayKey> ad_days;  // dirty (ad, day)s, each once
-  // Of these, those that records name, ascending; filled where some were wished for.
-  std::vector<AdDayKey> recorded_ad_days;
+  std::vector<AdDayKey>
+      recorded_ad_days;             // of these, those that records name, ascending; filled where some were wished for
   Mappings mappings;                // as of the snapshot
   std::int64_t users_estimate = 0;  // about how many users there are; bounds the memory of a full scan
 };

@@ -31,7 +31,7 @@ struct EventFacts {
   std::optional<Instant> refunded_at;   // latest
   std::int64_t revenue_micros = 0;
   std::int64_t refunds_micros = 0;
-  Day newest_day = kNoDay;  // of any event that gives something; no row holds it, it tells late events from fresh ones
+  Day newest_day = kNoDay;  // of any event that counts; no row holds it, it tells late events from fresh ones
 
   void merge(const EventFacts& other);
   bool operator==(const EventFacts&) const = default;
