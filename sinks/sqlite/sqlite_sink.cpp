@@ -302,7 +302,8 @@ Status SqliteSink::begin(const CommitHeader& header, bool purge_unrecognized) {
   const sqlite::Transaction look(*database_);
   ADM_TRY(check_still_ours());
   ADM_TRY(look_whether_empty());
-  if (tables_empty_) {
+  // What somebody builds on these tables hears of each row: they stay where they are.
+  if (tables_empty_ && !options_.on_open) {
     ADM_ASSIGN(can_fill_, can_be_exchanged(*database_));
   }
   return {};
