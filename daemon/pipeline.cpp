@@ -20,6 +20,8 @@ namespace {
 
 constexpr std::int64_t kPollMs = 250;  // the fallback when a notification does not come
 constexpr std::int64_t kTrimAfterIdleMicros = 2'000'000;
+// `verify` looks at the change log many times a second; it gets on even when it is starved of the processor for a while.
+constexpr std::int64_t kKeepAcknowledgedMicros = 15'000'000;
 constexpr std::int64_t kStatusEveryMicros = 200'000;
 constexpr std::int64_t kVerificationEveryMicros = 2'000'000;
 constexpr std::int64_t kNextDayEveryMicros = 60'000'000;
@@ -190,6 +192,7 @@ Status Pipeline::open() {
   source.hold_torn_days_max_seconds = tunables().hold_torn_days_max_ms / 1'000;
   source.clock = clock_;
   source.locks = &locks_;
+  source.keep_acknowledged_micros = kKeepAcknowledgedMicros;
   source.pause = [this](std::int64_t micros) { pause(micros); };
   source_ = std::make_unique<source::SqliteSource>(source);
   if (config_->reads_changelog()) ADM_TRY(open_changelog());
