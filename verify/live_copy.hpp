@@ -1,7 +1,9 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <string>
 #include <vector>
@@ -58,8 +60,15 @@ class LiveCopy {
     LogPosition at;
   };
 
-  /// Begins a read transaction, reads the logs on, and reads again whom they name.
-  Result<SinkState> look();
+  enum class Reading : std::uint8_t {
+    kLogOnly,  // whom it names is read again later
+    kAgain,    // and is read again, up to some hundred
+  };
+
+  /// Begins a read transaction and reads the logs on.
+  Result<SinkState> look(Reading reading);
+  /// Ends it, and stays away for a while where somebody writes.
+  Status end_look();
   Status follow_log(const std::string& schema, std::int64_t& read_to, std::int64_t last);
   Status read_again();
   /// Copies a table in pieces, each in a look of its own. `insert`: an INSERT … SELECT from the table `t`, up to its WHERE.
@@ -74,13 +83,15 @@ class LiveCopy {
   Workspace* workspace_;
   const VerifyOptions* options_;
   std::vector<RawCopy> copies_;
-  Look now_;                    // the last one
+  Look now_;  // the last one
+  std::chrono::steady_clock::time_point looked_at_;
   std::int64_t schemas_ = -1;   // versions of the three databases' schemas
   std::int64_t mapped_at_ = 0;  // the product log's last record that names a mapping
   bool mappings_changed_ = false;
-  bool still_ = true;
-  LogPosition known_;                  // the last position within the sink's that everything is known of
-  std::vector<LogPosition> all_read_;  // of later looks after which nothing was left to be read again
+  bool still_ = true;                 // since the beginning
+  bool written_ = false;              // between the last two looks
+  LogPosition known_;                 // the last position within the sink's that everything is known of
+  std::deque<LogPosition> all_read_;  // of later looks after which nothing was left to be read again
   std::string sink_position_;
 };
 

@@ -460,7 +460,8 @@ Result<std::vector<RawCopy>> prepare_distil(Workspace& workspace) {
          adm_micros(t.revenue_usd))sql",
        "adm_roles(t.event_name) <> 0", false},
       {"product_row",
-       "distinct_id, product_id, credited_date, store, worth, rates_readable, conversion, trial_refund, purchase_refund",
+       "distinct_id, product_id, credited_date, store, worth, rates_readable, conversion, trial_refund, "
+       "purchase_refund",
        workspace.product(), "user_product_metrics", R"sql(
          adm_key(t.distinct_id), CAST(t.product_id AS TEXT), CAST(t.credited_date AS TEXT), adm_text(t.store),
          adm_micros(t.current_value),
@@ -475,10 +476,11 @@ Result<std::vector<RawCopy>> prepare_distil(Workspace& workspace) {
     copies.push_back({"meta_row",
                       "kind, ad, adset, campaign, ad_name, adset_name, campaign_name, value, day, spend, impressions, "
                       "clicks, trials, purchases",
-                      workspace.ads(), table.name, std::to_string(table.kind) + R"sql(, adm_key(t.ad_id),
+                      workspace.ads(), table.name,
+                      std::to_string(table.kind) + R"sql(, adm_key(t.ad_id),
          coalesce(adm_text(t.adset_id), ''), coalesce(adm_text(t.campaign_id), ''), coalesce(adm_text(t.ad_name), ''),
          coalesce(adm_text(t.adset_name), ''), coalesce(adm_text(t.campaign_name), ''), adm_text()sql" +
-                                                       value + R"sql(), adm_date(t.date), adm_micros(t.spend),
+                          value + R"sql(), adm_date(t.date), adm_micros(t.spend),
          adm_count(t.impressions), adm_count(t.clicks), adm_count(t.meta_trials), adm_count(t.meta_purchases))sql",
                       "true", true});
   }

@@ -16,8 +16,8 @@ struct RawCopy {
   std::string columns;  // of the target
   std::string schema;
   std::string table;
-  std::string values;     // over the raw table `t`
-  std::string condition;  // which rows matter
+  std::string values;      // over the raw table `t`
+  std::string condition;   // which rows matter
   bool by_ad_day = false;  // found again by (ad_id, date); else by distinct_id
 
   [[nodiscard]] std::string insert_into(const std::string& into) const {

@@ -71,8 +71,8 @@ class Candidates : public verification::RowObserver {
       parameters += (i == 0 ? "?" : ", ?") + std::to_string(i + 1);
     }
     ADM_TRY(workspace.connection().execute("CREATE TABLE " + name_of(table) + "(" + columns + ")"));
-    ADM_ASSIGN(sqlite::Statement insert, workspace.connection().prepare("INSERT INTO main." + name_of(table) +
-                                                                        " VALUES (" + parameters + ")"));
+    ADM_ASSIGN(sqlite::Statement insert,
+               workspace.connection().prepare("INSERT INTO main." + name_of(table) + " VALUES (" + parameters + ")"));
     return Candidates(std::move(insert), static_cast<int>(table.keys.size()));
   }
 

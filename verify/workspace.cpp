@@ -176,8 +176,9 @@ Result<std::int64_t> Workspace::last_change(const std::string& schema) {
   // An AUTOINCREMENT table exists, so sqlite_sequence does; it has no row for a table that never had one. A statement that
   // fails half-way under OR FAIL leaves its records, but not the sequence.
   const std::string log = schema + "." + kChangesTable;
-  return connection_->query_integer("SELECT max(coalesce((SELECT seq FROM " + schema + ".sqlite_sequence WHERE name = '" +
-                                    kChangesTable + "'), 0), coalesce((SELECT max(seq) FROM " + log + "), 0))");
+  return connection_->query_integer("SELECT max(coalesce((SELECT seq FROM " + schema +
+                                    ".sqlite_sequence WHERE name = '" + kChangesTable +
+                                    "'), 0), coalesce((SELECT max(seq) FROM " + log + "), 0))");
 }
 
 Result<std::int64_t> Workspace::pending(const std::string& schema, std::int64_t seq) {

@@ -651,7 +651,8 @@ Status SqliteSource::acknowledge(const std::string& position) {
     }
     const std::int64_t expired = expired_seq(side);
     if (expired - database.trimmed_seq >= kTrimAfterRecords) {
-      if (auto trimmed = trim_side(side, expired, kTrimTransactionsPerEpoch); !trimmed) return std::move(trimmed).error();
+      if (auto trimmed = trim_side(side, expired, kTrimTransactionsPerEpoch); !trimmed)
+        return std::move(trimmed).error();
     }
   }
   return {};
@@ -690,7 +691,8 @@ Status SqliteSource::trim() {
   for (const Side side : {kProduct, kAds}) {
     if (!databases_[side] || databases_[side]->acknowledged_seq == databases_[side]->trimmed_seq) continue;
     const std::int64_t seq = databases_[side]->acknowledged_seq;
-    if (auto trimmed = trim_side(side, seq, std::numeric_limits<int>::max()); !trimmed) return std::move(trimmed).error();
+    if (auto trimmed = trim_side(side, seq, std::numeric_limits<int>::max()); !trimmed)
+      return std::move(trimmed).error();
   }
   return {};
 }

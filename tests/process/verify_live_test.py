@@ -1,7 +1,6 @@
 """`verify` beside a streaming daemon and a writer that never rests: it ends, says equal, starves no checkpoint, and still
 finds what is wrong."""
 
-import collections
 import contextlib
 import os
 import random
@@ -17,7 +16,7 @@ import source_gen
 FINE, NO = 0, 1
 USERS, DAYS = 2000, 30
 VERIFY_SECONDS_MAX = 45  # beside everything else on this machine; a verification in quiet takes two
-WAL_BYTES_MAX = 64 << 20
+WAL_BYTES_MAX = 160 << 20  # one that is never begun anew passes it within two seconds, and never shrinks
 
 
 class Writer:
@@ -39,21 +38,22 @@ class Writer:
         self.ad_days = self.ads.execute("SELECT ad_id, date FROM ad_performance_daily").fetchall()
         self.number = 0
 
-    def add_event(self, user=None):
+    def add_event(self):
+        """Or puts another one in its place, perhaps another user's: the source shall not outgrow the test."""
         rng = self.rng
-        self.number += 1
+        self.number = (self.number + 1) % (5 * USERS)
         name, revenue = rng.choice((("RC Trial started", 0), ("RC Initial purchase", 9.99), ("RC Trial converted", 29.99),
                                     ("RC Cancellation", -9.99)))
         self.product.execute(
-            "INSERT INTO mixpanel_event (event_uuid, event_name, distinct_id, event_time, revenue_usd) VALUES (?, ?, ?, ?, ?)",
-            ("live-%d-%d" % (os.getpid(), self.number), name, user or rng.choice(self.users),
+            "INSERT OR REPLACE INTO mixpanel_event (event_uuid, event_name, distinct_id, event_time, revenue_usd) VALUES (?, ?, ?, ?, ?)",
+            ("live-%d" % self.number, name, rng.choice(self.users),
              "%sT%02d:00:00Z" % (rng.choice(self.days), rng.randrange(24)), revenue))
 
     def hammer_one(self):
         """The same few users over and over."""
         user = self.rng.choice(self.hot)
         for _ in range(self.rng.randrange(5, 60)):
-            self.rng.choice((self.add_event, self.move_user))(user)
+            self.rng.choice((self.move_user, self.change_value))(user)
 
     def move_user(self, user=None):
         self.product.execute("UPDATE mixpanel_user SET abi_campaign_id = ?, abi_ad_set_id = ?, abi_ad_id = ? WHERE distinct_id = ?",
@@ -75,9 +75,9 @@ class Writer:
     def remove_event(self):
         self.product.execute("DELETE FROM mixpanel_event WHERE event_uuid = ?", (self.rng.choice(self.events),))
 
-    def change_value(self):
+    def change_value(self, user=None):
         self.product.execute("UPDATE user_product_metrics SET current_value = ? WHERE distinct_id = ?",
-                             (self.rng.randrange(10000) / 100, self.rng.choice(self.users)))
+                             (self.rng.randrange(10000) / 100, user or self.rng.choice(self.users)))
 
     def change_spend(self):
         self.ads.execute("UPDATE ad_performance_daily SET spend = ?, impressions = impressions + 1 WHERE ad_id = ? AND date = ?",
@@ -106,7 +106,7 @@ class Writer:
             self.product.execute("INSERT INTO processed_event_days VALUES (%s)" % ", ".join("?" * len(row)), row)
 
     ACTS = {add_event: 120, move_user: 60, to_and_fro: 15, replace_user: 15, remove_event: 10, change_value: 30,
-            change_spend: 60, hammer_one: 4, reload_day: 1, remap: 0.2}
+            change_spend: 60, hammer_one: 4, reload_day: 0.06, remap: 0.004}
 
     def run(self):
         stop = []
@@ -137,10 +137,10 @@ class VerifyBesideWriting(harness.WorldCase):
         harness.wait_until(lambda: world.status()["epochs_total"] > 5, "the first writes")
         return writer
 
-    def verify(self, world):
+    def verify(self, world, *arguments):
         """A verification in bounded time, and the largest write-ahead log beside it."""
         started = time.monotonic()
-        process = subprocess.Popen([harness.Program.binary, "verify", "--config", world.config], stdin=subprocess.DEVNULL,
+        process = subprocess.Popen([harness.Program.binary, "verify", "--config", world.config, *arguments], stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         largest = 0
         logs = [path + "-wal" for path in {world.product_db, world.ads_db, world.sink_db}]
@@ -189,25 +189,23 @@ class VerifyBesideWriting(harness.WorldCase):
     def test_what_is_wrong_is_found_while_writing_goes_on(self):
         world = self.streaming_world("metrics.db")
         writer = self.writer(world, 4)
-        # Nobody writes to these: the daemon has no reason to touch their rows.
-        with contextlib.closing(sqlite3.connect(world.sink_db, timeout=30)) as sink:
-            keys = sink.execute("SELECT entity_type, entity_id, date FROM daily_mixpanel_metrics WHERE entity_type = 'ad' AND "
-                                "trial_users_count = 0 AND purchase_users_count = 0 ORDER BY rowid LIMIT 400").fetchall()
-        found = collections.Counter()
-        for turn in range(3):
-            key = keys[turn * 100]
-            world.sql(world.sink_db, "UPDATE daily_mixpanel_metrics SET meta_clicks = meta_clicks + 7 WHERE entity_type = '%s' AND "
-                      "entity_id = '%s' AND date = '%s'" % key,
-                      "DELETE FROM daily_mixpanel_metrics_breakdown WHERE rowid = (SELECT rowid FROM "
-                      "daily_mixpanel_metrics_breakdown WHERE entity_type = '%s' AND entity_id = '%s' AND date = '%s' LIMIT 1)" % key)
-            done, log_bytes = self.verify(world)
-            self.assertIn(done.code, (FINE, NO), done)
+        # What nobody has a reason to write again while the test lasts.
+        with contextlib.closing(sqlite3.connect(world.sink_db, timeout=60)) as sink:
+            columns = [row[1] for row in sink.execute("PRAGMA table_info(daily_mixpanel_metrics)") if row[1] != "metric_id"]
+            values = ["'planted'" if name == "entity_id" else name for name in columns]
+            sink.execute("INSERT INTO daily_mixpanel_metrics (%s) SELECT %s FROM daily_mixpanel_metrics WHERE entity_type = "
+                         "'campaign' LIMIT 1" % (", ".join(columns), ", ".join(values)))
+            sink.execute("UPDATE id_name_mapping SET frequency_count = frequency_count + 1 WHERE rowid = 2")
+            sink.execute("DELETE FROM id_hierarchy_mapping WHERE rowid = 3")
+            sink.commit()
+        for _ in range(2):
+            done, log_bytes = self.verify(world, "--json")
+            self.assertEqual(done.code, NO, done)
             self.assertLess(log_bytes, WAL_BYTES_MAX)
-            if done.code == NO:
-                self.assertIn("%s %s %s" % key, done.out)
-                found["main" if "meta_clicks" in done.out else "other"] += 1
+            self.assertEqual(sorted((d["table"], d["kind"]) for d in done.json()["differences"]),
+                             [("daily_mixpanel_metrics", "extra_row"), ("id_hierarchy_mapping", "missing_row"),
+                              ("id_name_mapping", "column")], done)
         self.assertIsNone(writer.poll())
-        self.assertGreater(found["main"], 0, found)
 
     def test_it_can_be_stopped_at_any_time(self):
         world = self.streaming_world()
