@@ -132,6 +132,11 @@ Status verify_at_once(Workspace& workspace, const VerifyOptions& options, Verify
     ADM_TRY(verification::sort_stored(workspace, options, *table));
     ADM_TRY(verification::compare_table(workspace, options, *table, report));
   }
+  if (sink.scanned && !report.equal()) {
+    report.notes.emplace_back(
+        "capture = \"scan\": what the sources changed since the last scan shows as differences; look again after the "
+        "next");
+  }
   return {};
 }
 

@@ -153,7 +153,8 @@ Result<SinkState> Workspace::read_sink_state() {
                                   "json_valid(position) AND json_extract(position, '$.capture') IS NOT 'scan' THEN "
                                   "json_extract(position, '$.product.seq') END, CASE WHEN json_valid(position) AND "
                                   "json_extract(position, '$.capture') IS NOT 'scan' THEN "
-                                  "json_extract(position, '$.ads.seq') END FROM " +
+                                  "json_extract(position, '$.ads.seq') END, CASE WHEN json_valid(position) THEN "
+                                  "json_extract(position, '$.capture') IS 'scan' ELSE 0 END FROM " +
                                   sink_ + "." + kSinkTable));
   ADM_ASSIGN(const bool found, row.step());
   if (!found) return state;
@@ -165,6 +166,7 @@ Result<SinkState> Workspace::read_sink_state() {
   if (row.type(1) == sqlite::ColumnType::kInteger) state.epoch = row.integer(1);
   state.holding = row.integer(3) != 0;
   state.position = row.text(4);
+  state.scanned = row.integer(7) != 0;
   if (row.type(5) == sqlite::ColumnType::kInteger) state.product_seq = row.integer(5);
   if (row.type(6) == sqlite::ColumnType::kInteger) state.ads_seq = row.integer(6);
   return state;

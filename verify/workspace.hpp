@@ -22,6 +22,7 @@ struct SinkState {
   std::string position;           // as it stands there
   std::int64_t product_seq = -1;  // of it: the last records of the change logs; -1: it names none
   std::int64_t ads_seq = -1;
+  bool scanned = false;  // capture = "scan": the position names no record
   bool holding = false;  // some users' rows are deliberately behind, while the pipeline reloads a day
 };
 
