@@ -18,6 +18,7 @@
 #include "daemon/control_server.hpp"
 #include "daemon/exit_codes.hpp"
 #include "daemon/log.hpp"
+#include "daemon/quality_watch.hpp"
 #include "daemon/service.hpp"
 #include "daemon/system_clock.hpp"
 #include "sources/sqlite/file_watcher.hpp"
@@ -82,6 +83,7 @@ class Application {
     io_.restart();
     while (!ended) io_.run_one();
     worker.join();
+    quality_.reset();
     control_server_.reset();
     watcher_.reset();
     io_.restart();
@@ -103,7 +105,12 @@ class Application {
     } else {
       log_warning(server.error().line() + "; orders cannot be given");
     }
+    watch_quality();
     service::ready();
+  }
+
+  void watch_quality() {
+    quality_ = std::make_unique<QualityWatch>(config_->quality, config_->sink_path, clock_, board_);
   }
 
   void watch_files() {
@@ -170,7 +177,9 @@ class Application {
     } else {
       done +=
           config_->tunables == read.config.tunables ? "; streaming goes on" : "; streaming goes on under new limits";
+      const bool other_quality = config_->quality != read.config.quality;
       config_->take_over(read.config);
+      if (other_quality && quality_) watch_quality();
       pipeline_->set_tunables(config_->tunables);
       service::ready();
     }
@@ -225,7 +234,8 @@ class Application {
   std::unique_ptr<Control> control_;
   std::unique_ptr<ControlServer> control_server_;
   std::unique_ptr<source::FileWatcher> watcher_;
-  std::unique_ptr<Config> next_;  // the pipeline shall begin again under this
+  std::unique_ptr<QualityWatch> quality_;  // while a pipeline has its tables open
+  std::unique_ptr<Config> next_;           // the pipeline shall begin again under this
   bool stopping_ = false;
   std::uint64_t beats_seen_ = 0;
   std::string service_line_;

@@ -10,6 +10,7 @@ void Board::publish(DaemonStatus status) {
   auto next = std::make_shared<DaemonStatus>(std::move(status));
   const std::lock_guard lock(mutex_);
   next->reload = status_->reload;
+  next->quality = status_->quality;
   status_ = std::move(next);
 }
 
@@ -20,6 +21,14 @@ void Board::note_reload(bool accepted, std::int64_t at_seconds, const std::strin
   next->reload.last_accepted = accepted;
   next->reload.last_at_seconds = at_seconds;
   next->reload.last_text = text;
+  status_ = std::move(next);
+}
+
+void Board::note_quality(QualityOutcome outcome) {
+  auto shared = std::make_shared<const QualityOutcome>(std::move(outcome));
+  const std::lock_guard lock(mutex_);
+  auto next = std::make_shared<DaemonStatus>(*status_);
+  next->quality = std::move(shared);
   status_ = std::move(next);
 }
 

@@ -27,8 +27,9 @@ class Board {
 
   Board();
 
-  /// Keeps what `note_reload` said.
+  /// Keeps what `note_reload` and `note_quality` said.
   void publish(DaemonStatus status);
+  void note_quality(QualityOutcome outcome);
   void note_reload(bool accepted, std::int64_t at_seconds, const std::string& text);
   /// Never null: before the first `publish` a status of phase "starting".
   [[nodiscard]] std::shared_ptr<const DaemonStatus> status() const;

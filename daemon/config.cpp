@@ -230,6 +230,16 @@ const std::vector<Key>& known_keys() {
        [](const toml::node& n, Config& c) {
          return take_measure(n, kDurationsMs, "\"50ms\"", c.tunables.commit_interval_ms);
        }},
+      {"quality.interval",
+       [](const toml::node& n, Config& c) { return take_measure(n, kDurationsMs, "\"5m\"", c.quality.interval_ms); }},
+      {"quality.days", [](const toml::node& n, Config& c) { return take_whole(n, 1, 36'500, c.quality.days); }},
+      {"quality.tolerance_percent",
+       [](const toml::node& n, Config& c) {
+         const auto percent = n.value<double>();
+         if (!percent || !(*percent >= 0 && *percent <= 100)) return std::string("must be a number from 0 to 100");
+         c.quality.tolerance_percent = *percent;
+         return std::string();
+       }},
       {"http.listen", [](const toml::node& n, Config& c) { return take_listen(n, c.http); }},
       {"http.token_file", [](const toml::node& n, Config& c) { return take_name(n, c.http.token_file); }},
       {"http.allow_remote", [](const toml::node& n, Config& c) { return take_flag(n, c.http.allow_remote); }},
@@ -418,6 +428,7 @@ bool Config::needs_new_pipeline(const Config& next) const {
 void Config::take_over(const Config& next) {
   tunables = next.tunables;
   http = next.http;
+  quality = next.quality;
   log_level = next.log_level;
   log_json = next.log_json;
 }

@@ -41,6 +41,15 @@ struct HttpConfig {
   bool operator==(const HttpConfig&) const = default;
 };
 
+/// [quality]: how often the daemon looks at what the rows say about the data behind them.
+struct QualityConfig {
+  std::int64_t interval_ms = 300'000;  // 0: never
+  std::int64_t days = 28;              // up to today
+  double tolerance_percent = 1;
+
+  bool operator==(const QualityConfig&) const = default;
+};
+
 /// What a running pipeline takes over without a break.
 struct Tunables {
   std::int64_t scan_interval_ms = 60'000;
@@ -70,6 +79,8 @@ struct Config {
   Tunables tunables;
   // [http]
   HttpConfig http;
+  // [quality]
+  QualityConfig quality;
   // [log]
   std::string log_level = "info";
   bool log_json = false;

@@ -7,12 +7,14 @@ namespace admetrics {
 OfflineCli::OfflineCli(CLI::App& app) {
   add_explain(app);
   add_compare(app);
+  add_quality(app);
   add_schema(app);
 }
 
 int OfflineCli::run() {
   if (explain_command_->parsed()) return admetrics::explain_command(explain_);
   if (compare_command_->parsed()) return admetrics::compare_command(compare_);
+  if (quality_command_->parsed()) return admetrics::quality_command(quality_);
   if (check_->parsed()) return schema_check_command(schema_);
   if (migrate_->parsed()) return schema_migrate_command(schema_);
   return schema_rollback_command(schema_);
@@ -70,6 +72,30 @@ void OfflineCli::add_compare(CLI::App& app) {
   command->add_option("--html", compare_.html, "also write a page with plots")->type_name("PAGE.html");
   command->add_flag("--json", compare_.json, "print JSON");
   compare_command_ = command;
+}
+
+void OfflineCli::add_quality(CLI::App& app) {
+  CLI::App* command = app.add_subcommand(
+      "quality",
+      "What the rows say about the data behind them: Meta's breakdowns that do not add up, conversions without a user, "
+      "users without Meta's side, money without a result, days that are missing. Never writes.\n"
+      "Exit status: 0 nothing found, 1 something was, 2 could not look.\n\nExamples:\n"
+      "  admetricsd quality --config FILE --since 2025-07-01\n"
+      "  admetricsd quality --config FILE --tolerance 0.1 --json\n");
+  add_config(*command, quality_.config);
+  add_day(*command, "--since", quality_.since, "from this day on; default: the first stored one");
+  add_day(*command, "--until", quality_.until, "up to this day; default: the last stored one");
+  command
+      ->add_option("--tolerance", quality_.tolerance_percent,
+                   "how many percent Meta's breakdowns may be off; default: quality.tolerance_percent")
+      ->check(CLI::Range(0.0, 100.0))
+      ->type_name("PERCENT");
+  command->add_option("--findings", quality_.findings, "how many findings of each check to list, largest first")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1'000'000}))
+      ->type_name("N")
+      ->capture_default_str();
+  command->add_flag("--json", quality_.json, "print JSON");
+  quality_command_ = command;
 }
 
 void OfflineCli::add_schema(CLI::App& app) {

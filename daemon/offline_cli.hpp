@@ -4,6 +4,7 @@
 
 #include "daemon/compare_command.hpp"
 #include "daemon/explain_command.hpp"
+#include "daemon/quality_command.hpp"
 #include "daemon/schema_command.hpp"
 
 namespace admetrics {
@@ -22,6 +23,7 @@ class OfflineCli {
   void add_schema(CLI::App& app);
   void add_explain(CLI::App& app);
   void add_compare(CLI::App& app);
+  void add_quality(CLI::App& app);
 
   SchemaArguments schema_;
   CLI::App* check_ = nullptr;
@@ -31,6 +33,8 @@ class OfflineCli {
   CLI::App* explain_command_ = nullptr;
   CompareArguments compare_;
   CLI::App* compare_command_ = nullptr;
+  QualityArguments quality_;
+  CLI::App* quality_command_ = nullptr;
 };
 
 }  // namespace admetrics

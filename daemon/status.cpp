@@ -108,6 +108,12 @@ std::string to_json(const DaemonStatus& status) {
   } else {
     root["reload"] = nullptr;
   }
+  root["data_quality"] = nullptr;
+  if (status.quality) {
+    boost::json::object quality = boost::json::parse(quality::to_summary_json(status.quality->report)).as_object();
+    quality["at"] = format_timestamp({status.quality->at_seconds, 0});
+    root["data_quality"] = std::move(quality);
+  }
   root["users"] = status.users;
   root["memory"] = {{"resident_bytes", status.resident_memory_bytes},
                     {"ledger_bytes", status.ledger_memory_bytes},

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
 #include "backfill/backfill.hpp"
 #include "core/engine/engine.hpp"
+#include "quality/quality.hpp"
 #include "sources/sqlite/sqlite_source.hpp"
 #include "state/ledger_store.hpp"
 
@@ -27,6 +29,12 @@ struct ReloadOutcome {
   bool last_accepted = false;
   std::int64_t last_at_seconds = 0;  // 0: there was none
   std::string last_text;             // what it did, or the first mistake
+};
+
+/// The last look at what the rows say about the data behind them.
+struct QualityOutcome {
+  std::int64_t at_seconds = 0;  // 0: there was none
+  quality::Report report;
 };
 
 /// What the daemon tells about itself. Written by the pipeline, read by anyone.
@@ -51,6 +59,7 @@ struct DaemonStatus {
   source::HeldBack held_back;
   backfill::Progress backfill;
   ReloadOutcome reload;
+  std::shared_ptr<const QualityOutcome> quality;  // null: nobody has looked yet
   std::int64_t users = 0;
   std::int64_t ledger_memory_bytes = 0;
   std::int64_t resident_memory_bytes = 0;

@@ -150,6 +150,10 @@ struct Telemetry::Metrics {
                           }()};
   Gauge& backfill_items = gauges("admetricsd_backfill_items", "Keys and rows that the backfill looks at.").Add({});
   Gauge& backfill_items_done = gauges("admetricsd_backfill_items_done", "Those that it has looked at.").Add({});
+  Family<Gauge>& quality =
+      gauges("admetricsd_data_quality_findings", "What the rows say about the data behind them, by check and level.");
+  Gauge& quality_at =
+      gauges("admetricsd_data_quality_timestamp_seconds", "When that was last looked at; 0: not yet.").Add({});
   Family<Gauge>& rejects = gauges("admetricsd_rejected_rows", "Source rows that cannot be read, by table and reason.");
   Family<Gauge>& unmapped = gauges("admetricsd_unmapped_values", "Values that no mapping covers, by breakdown.");
 
@@ -200,6 +204,15 @@ struct Telemetry::Metrics {
     backfill_state.set(name_of(status.backfill.state));
     backfill_items.Set(static_cast<double>(status.backfill.items_total));
     backfill_items_done.Set(static_cast<double>(status.backfill.items_done));
+    if (status.quality) {
+      quality_at.Set(static_cast<double>(status.quality->at_seconds));
+      for (const quality::Check check : quality::kChecks) {
+        for (const Level level : kLevels) {
+          quality.Add({{"check", std::string(quality::name_of(check))}, {"level", std::string(name_of(level))}})
+              .Set(static_cast<double>(status.quality->report.counts[quality::index_of(check)][index_of(level)]));
+        }
+      }
+    }
     // A reason that is gone is 0, not absent: whoever watches it sees it fall.
     for (const auto& [key, gauge] : reject_gauges) gauge->Set(0);
     for (const auto& count : status.rejects) {

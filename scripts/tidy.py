@@ -31,7 +31,7 @@ LEFTOVER = re.compile(r"\b(FIX" + r"ME|XX" + r"X)\b")
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 # Strings keep their place; comments are prose and may name what is banned.
 COMMENT = re.compile(r'//[^\n]*|/\*.*?\*/|("(?:\\.|[^"\\\n])*")', re.DOTALL)
-TOP_FOLDERS = ["core", "sources", "sinks", "state", "backfill", "verify", "explain", "compare", "demo", "dashboard", "web", "daemon",
+TOP_FOLDERS = ["core", "sources", "sinks", "state", "backfill", "verify", "explain", "compare", "demo", "dashboard", "quality", "web", "daemon",
                "tests", "bench"]
 TEXT_FOLDERS = TOP_FOLDERS + ["cmake", "config", "docs", "packaging", "scripts", "systemd"]
 

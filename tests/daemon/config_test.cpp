@@ -113,10 +113,15 @@ request_timeout = "1s"
 recompute_timeout = "2s"
 idle_timeout = "3s"
 ready_lag_max = "4s"
+[quality]
+interval = "0s"
+days = 7
+tolerance_percent = 0.5
 [log]
 level = "warning"
 format = "json"
 )");
+  EXPECT_EQ(config.quality, (QualityConfig{0, 7, 0.5}));
   EXPECT_FALSE(config.capture_triggers);
   EXPECT_EQ(config.tunables.scan_interval_ms, 300'000);
   EXPECT_EQ(config.sink_path, in_folder("m.db"));
@@ -270,6 +275,15 @@ TEST_F(ConfigTest, HostNamesAreNamesAlone) {
        {"\"ads.example.com\"", "[1]", "[\"\"]", "[\"ads.example.com:80\"]", "[\"https://ads.example.com\"]"}) {
     EXPECT_THAT(mistakes(std::string("[http]\nhost_names = ") + value + "\n"),
                 ElementsAre(mistake(5, "http.host_names", "list of host names")))
+        << value;
+  }
+}
+
+TEST_F(ConfigTest, AToleranceIsAPercentage) {
+  EXPECT_EQ(good("[quality]\ntolerance_percent = 2\n").quality.tolerance_percent, 2);
+  for (const char* value : {"-1", "101", "nan", "\"1\""}) {
+    EXPECT_THAT(mistakes(std::string("[quality]\ntolerance_percent = ") + value + "\n"),
+                ElementsAre(mistake(5, "quality.tolerance_percent", "from 0 to 100")))
         << value;
   }
 }

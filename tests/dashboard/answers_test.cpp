@@ -90,6 +90,23 @@ class AnswersTest : public testing::Test {
   Context context_;
 };
 
+TEST_F(AnswersTest, ManyEntitiesAreTheSameWhoeverWritesThem) {
+  for (int i = 0; i < 150; ++i) {
+    const std::string n = std::to_string(i);
+    stored_.main_row("campaign", "c" + n, "2025-07-01", "meta_spend = " + std::to_string(i % 40));
+    stored_.main_row("adset", "s" + n, "2025-07-01", "meta_spend = 1, trial_users_count = " + n);
+    stored_.hierarchy("a" + n, "s" + n, "c" + std::to_string(i / 2));
+  }
+  DataRequest request;
+  request.range = range("2025-07-01", "2025-07-02");
+  request.group_by = Level::kCampaign;
+  const value together = ask(request);
+  const value alone = answer([&](const Snapshot&) { return answer_data(tables_, nullptr, request, context_); });
+  EXPECT_EQ(together, alone);
+  EXPECT_EQ(together.at("data").as_array().size(), 150U);
+  EXPECT_EQ(together.at("data").at(0).at("spend"), 39);
+}
+
 TEST_F(AnswersTest, EveryFieldOfAnEntity) {
   tell_a_story();
   DataRequest request;

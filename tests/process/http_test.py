@@ -195,6 +195,11 @@ class Operations(HttpCase):
         for key in ("version", "uptime_seconds", "position", "lag", "last_epoch", "rejects", "unmapped", "memory", "sinks", "last_verification"):
             self.assertIn(key, status)
         self.assertEqual(status["sinks"][0]["epoch"], status["last_epoch"]["id"])
+        harness.wait_until(lambda: self.get(world, "/api/status").json()["data_quality"] is not None, lambda: "a look at the data's quality:\n" + world.tail())
+        quality = self.get(world, "/api/status").json()["data_quality"]
+        self.assertEqual(set(quality["checks"]), {"breakdown_totals", "attribution_gap", "tracking_gap", "spend_without_data", "day_without_data"})
+        counted = 'admetricsd_data_quality_findings{check="tracking_gap",level="ad"} %d\n' % quality["checks"]["tracking_gap"]["ad"]
+        self.assertIn(counted, self.get(world, "/metrics").body.decode())
         self.assertEqual(self.dashboard(world, "health")["status"], "healthy")
         self.assertEqual(self.get(world, "/healthz").status, 200)
         text = self.get(world, "/metrics").body.decode()
