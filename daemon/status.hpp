@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "backfill/backfill.hpp"
+#include "backfill/self_audit.hpp"
 #include "core/engine/engine.hpp"
 #include "quality/quality.hpp"
 #include "sources/sqlite/sqlite_source.hpp"
@@ -37,6 +39,17 @@ struct QualityOutcome {
   quality::Report report;
 };
 
+/// What the self-audit has looked at and found, since the pipeline started.
+struct SelfAuditStatus {
+  struct Found {
+    std::string at;
+    Mismatch mismatch;
+  };
+  backfill::AuditProgress progress;
+  std::array<std::int64_t, Mismatch::kKinds> mismatches_total{};
+  std::vector<Found> last_mismatches;  // the latest first
+};
+
 /// What the daemon tells about itself. Written by the pipeline, read by anyone.
 struct DaemonStatus {
   std::string phase = "starting";  // starting, catching_up, streaming, waiting, paused, stopping
@@ -58,6 +71,7 @@ struct DaemonStatus {
   std::string last_error;
   source::HeldBack held_back;
   backfill::Progress backfill;
+  SelfAuditStatus self_audit;
   ReloadOutcome reload;
   std::shared_ptr<const QualityOutcome> quality;  // null: nobody has looked yet
   std::int64_t users = 0;

@@ -41,6 +41,8 @@ struct SqliteSink::Statements {
   sqlite::Statement insert_hierarchy;
   sqlite::Statement update_hierarchy;
   sqlite::Statement delete_hierarchy;
+  sqlite::Statement data_version;
+  std::array<sqlite::Statement, 4> edges;
 };
 
 SqliteSink::SqliteSink(SqliteSinkOptions options) : options_(std::move(options)) {}
@@ -64,6 +66,8 @@ Result<SinkState> SqliteSink::open() {
   ADM_TRY(create_missing());
   ADM_TRY(check_shape(*database_));
   ADM_TRY(prepare());
+  foreign_work_ = {};  // the state says what has to be looked at
+  ADM_ASSIGN(edges_, read_edges());
   return read_state();
 }
 
@@ -132,6 +136,16 @@ Status SqliteSink::prepare() {
        "= ?5, "
        "last_seen_date = ?6, updated_at = ?7 WHERE ad_id = ?1"},
       {&statements->delete_hierarchy, "DELETE FROM id_hierarchy_mapping WHERE ad_id = ?1"},
+      {&statements->data_version, "PRAGMA data_version"},
+      // Each is a look at both ends of a tree. VACUUM gives tables without such a key other row numbers.
+      {&statements->edges[0],
+       "SELECT (SELECT min(metric_id) FROM daily_mixpanel_metrics), (SELECT max(metric_id) FROM "
+       "daily_mixpanel_metrics)"},
+      {&statements->edges[1],
+       "SELECT (SELECT min(metric_id) FROM daily_mixpanel_metrics_breakdown), (SELECT max(metric_id) FROM "
+       "daily_mixpanel_metrics_breakdown)"},
+      {&statements->edges[2], "SELECT EXISTS (SELECT 1 FROM id_name_mapping), 0"},
+      {&statements->edges[3], "SELECT EXISTS (SELECT 1 FROM id_hierarchy_mapping), 0"},
   };
   for (const auto& [statement, sql] : all) {
     ADM_ASSIGN(*statement, database_->prepare(sql));
@@ -148,6 +162,9 @@ Result<SinkState> SqliteSink::read_state() {
                                "daily_mixpanel_metrics_breakdown) OR EXISTS (SELECT 1 FROM id_name_mapping) OR EXISTS "
                                "(SELECT 1 FROM id_hierarchy_mapping)"));
   state.empty = rows == 0;
+  ADM_ASSIGN(const std::int64_t main_rows,
+             database_->query_integer("SELECT EXISTS (SELECT 1 FROM daily_mixpanel_metrics)"));
+  state.main_empty = main_rows == 0;
   known_ledger_.clear();
   known_epoch_ = {};
   ADM_ASSIGN(sqlite::Statement select, database_->prepare("SELECT ledger, epoch, keys_known FROM _admetrics_sink"));
@@ -221,6 +238,7 @@ Status SqliteSink::begin(const CommitHeader& header, bool purge_unrecognized) {
   cells_written_ = 0;
   ADM_TRY(database_->begin_immediate());
   ADM_TRY(check_still_ours());
+  ADM_TRY(look_for_foreign_work());  // what stands now; after our own rows nobody can tell
   // The same epoch again: the ledger never heard of the first one, and may not hear of this one. What both changed has to
   // be listed then.
   const bool again = known_ledger_ == header.ledger && known_epoch_ == header.epoch;
@@ -413,6 +431,9 @@ Result<SinkReceipt> SqliteSink::commit() {
   put.bind(5, std::string_view(committed_at_));
   put.bind(6, static_cast<std::int64_t>(keys_known ? 1 : 0));
   ADM_TRY(put.run());
+  if (receipt_.written() > 0) {
+    ADM_ASSIGN(edges_, read_edges());
+  }
   ADM_TRY(database_->commit());
   known_ledger_ = header_.ledger;
   known_epoch_ = header_.epoch;
@@ -421,6 +442,85 @@ Result<SinkReceipt> SqliteSink::commit() {
     database_->release_memory();
   }
   return std::move(receipt_);
+}
+
+Result<SqliteSink::Edges> SqliteSink::read_edges() {
+  Edges edges;
+  for (std::size_t table = 0; table < edges.size(); ++table) {
+    sqlite::Statement& select = statements_->edges[table];
+    ADM_ASSIGN(const bool row, select.step());
+    if (row) edges[table] = {select.integer(0), select.integer(1)};
+    select.reset();
+  }
+  return edges;
+}
+
+bool SqliteSink::is_free() {
+  if (!database_) return true;  // opened by the epoch
+  const bool asked = database_->execute("PRAGMA busy_timeout = 0").ok();
+  const bool free = database_->begin_immediate().ok();
+  database_->rollback();
+  const bool restored =
+      database_->execute("PRAGMA busy_timeout = " + std::to_string(options_.busy_timeout_ms)).ok();
+  return asked && free && restored;
+}
+
+ForeignWork SqliteSink::take_foreign_work() {
+  // What fails here fails in the next epoch, too, where somebody acts on it.
+  if (statements_ && !replaced()) static_cast<void>(look_for_foreign_work().ok());
+  return std::exchange(foreign_work_, {});
+}
+
+Status SqliteSink::look_for_foreign_work() {
+  ADM_ASSIGN(const bool known, statements_->data_version.step());
+  const std::int64_t version = known ? statements_->data_version.integer(0) : 0;
+  statements_->data_version.reset();
+  if (version == seen_data_version_ || !edges_) return {};
+  ADM_ASSIGN(const Edges now, read_edges());
+  const Edges then = std::exchange(edges_, now).value();
+  seen_data_version_ = version;
+  if (now == then) return {};
+
+  constexpr std::array<std::string_view, 4> kTables{kMainTable, kBreakdownTable, kNameTable, kHierarchyTable};
+  constexpr std::int64_t kAddedMax = 1'000;
+  const auto compare_everything = [&](std::string why) {
+    if (foreign_work_.everything.empty()) foreign_work_.everything = std::move(why);
+  };
+  for (std::size_t table = 0; table < kTables.size(); ++table) {
+    const std::string name(kTables[table]);
+    const auto [first_then, last_then] = then[table];
+    const auto [first_now, last_now] = now[table];
+    if (then[table] == now[table]) continue;
+    if (now[table] == std::pair<std::int64_t, std::int64_t>{}) {
+      compare_everything("somebody emptied " + name);
+    } else if (kTables[table] != kMainTable && kTables[table] != kBreakdownTable) {
+      compare_everything("somebody filled " + name);
+    } else if (first_now != first_then || last_now < last_then || last_then == 0) {
+      compare_everything("somebody added, removed or replaced rows of " + name);
+    } else {
+      ADM_ASSIGN(sqlite::Statement added, database_->prepare("SELECT entity_type, entity_id, date FROM " + name +
+                                                             " WHERE metric_id > ?1 LIMIT ?2"));
+      added.bind(1, last_then);
+      added.bind(2, kAddedMax + 1);
+      std::int64_t rows = 0;
+      ADM_TRY(added.for_each_row([&] {
+        ++rows;
+        const auto level = level_of(added.text(0));
+        const auto day = parse_day(added.text(2));
+        if (level && day && added.type(1) == sqlite::ColumnType::kText && !added.text(1).empty()) {
+          foreign_work_.added.push_back({SinkKey::Kind::kCell, *level, std::string(added.text(1)), *day});
+        } else {
+          foreign_work_.strange_keys = true;
+        }
+      }));
+      if (rows > kAddedMax) compare_everything("somebody added rows to " + name);
+    }
+  }
+  // One list, however often somebody adds to it before it is taken.
+  if (static_cast<std::int64_t>(foreign_work_.added.size()) > kAddedMax)
+    compare_everything("somebody added rows to " + std::string(kMainTable) + " or " + std::string(kBreakdownTable));
+  if (!foreign_work_.everything.empty()) foreign_work_.added.clear();
+  return {};
 }
 
 bool SqliteSink::replaced() const { return database_ != nullptr && sqlite::file_identity(options_.path) != file_; }
