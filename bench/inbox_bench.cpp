@@ -25,7 +25,7 @@ void HandOverAlone(benchmark::State& state) {
     };
     Outbox<CellChange, decltype(post)> outbox(kShards, post);
     for (std::int64_t i = 0; i < kMessages; ++i) {
-      outbox.add(static_cast<std::size_t>(i) % kShards, CellChange{{}, UserRef{1}, CellChange::Member::kStays, {}});
+      outbox.add(static_cast<std::size_t>(i) % kShards, CellChange{{}, UserRef{1}, CellChange::Member::kStays, {}, {}});
     }
     outbox.flush();
     for (auto& inbox : inboxes) inbox->drain(apply);
@@ -60,7 +60,7 @@ BENCHMARK_DEFINE_F(Crowd, HandOver)(benchmark::State& state) {
     const auto send = [this](std::size_t shard, std::vector<CellChange>&& batch) { post(shard, std::move(batch)); };
     Outbox<CellChange, decltype(send)> outbox(kShards, send);
     for (std::int64_t i = 0; i < kMessages; ++i) {
-      outbox.add(static_cast<std::size_t>(i) % kShards, CellChange{{}, UserRef{1}, CellChange::Member::kStays, {}});
+      outbox.add(static_cast<std::size_t>(i) % kShards, CellChange{{}, UserRef{1}, CellChange::Member::kStays, {}, {}});
     }
     outbox.flush();
   }

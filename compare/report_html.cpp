@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdio>
 
 #include "compare/compare.hpp"
@@ -29,7 +30,7 @@ body { margin: 2rem auto; max-width: 70rem; padding: 0 1rem; background: var(--p
 h1 { font-size: 1.4rem } h2 { font-size: 1.15rem; margin-top: 2.5rem } h3 { font-size: 1rem; margin-bottom: .3rem }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
 th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top }
-td.n, th.n { text-align: right } code, .k { font-family: ui-monospace, monospace; font-size: .87em }
+td.n, th.n { text-align: right } td.n { white-space: nowrap } code, .k { font-family: ui-monospace, monospace; font-size: .87em }
 .bar { display: inline-block; width: 9rem; height: .6rem; background: var(--bad); border-radius: .3rem; overflow: hidden }
 .bar i { display: block; height: 100%; background: var(--good) }
 .faint { color: var(--faint) } .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 1.2rem }
@@ -57,6 +58,21 @@ std::string escaped(std::string_view text) {
 std::string coordinate(double number) {
   std::array<char, 32> text;
   std::snprintf(text.data(), text.size(), "%.1f", number);
+  return text.data();
+}
+
+/// A number that fits beside an axis: 1.07k, 68M.
+std::string axis_label(double number) {
+  constexpr std::array<std::pair<double, const char*>, 3> kUnits{{{1e9, "G"}, {1e6, "M"}, {1e3, "k"}}};
+  const char* unit = "";
+  for (const auto& [size, name] : kUnits) {
+    if (std::fabs(number) < size) continue;
+    number /= size;
+    unit = name;
+    break;
+  }
+  std::array<char, 32> text;
+  std::snprintf(text.data(), text.size(), "%.3g%s", number, unit);
   return text.data();
 }
 
@@ -97,7 +113,7 @@ std::string plot(const std::string& column, const CompareReport& report) {
                     escaped(column) + " by day, here and there\">";
   for (const double at : {low, high}) {
     svg += "<line class=\"axis\" x1=\"58\" x2=\"472\" y1=\"" + coordinate(y(at)) + "\" y2=\"" + coordinate(y(at)) +
-           "\"/><text x=\"52\" y=\"" + coordinate(y(at) + 4) + "\" text-anchor=\"end\">" + amount(at) + "</text>";
+           "\"/><text x=\"52\" y=\"" + coordinate(y(at) + 4) + "\" text-anchor=\"end\">" + axis_label(at) + "</text>";
   }
   return svg + "<text x=\"58\" y=\"166\">" + first + "</text><text x=\"472\" y=\"166\" text-anchor=\"end\">" + last +
          "</text><polyline class=\"there\" points=\"" + there + "\"/><polyline class=\"here\" points=\"" + here +

@@ -25,6 +25,7 @@
 #include "daemon/control_server.hpp"
 #include "daemon/exit_codes.hpp"
 #include "daemon/system_clock.hpp"
+#include "daemon/verification.hpp"
 #include "demo/demo.hpp"
 #include "state/folder_lock.hpp"
 #include "state/ledger_store.hpp"
@@ -149,6 +150,23 @@ int verify_command(const VerifyArguments& arguments) {
     report = verify(options);
   }
   end_progress();
+  const auto keep_outcome = [&] {
+    Verification outcome;
+    outcome.at_seconds = clock.now().seconds;
+    outcome.known = report.ok();
+    outcome.whole = arguments.sample >= 1 && !arguments.since && !arguments.until;
+    if (report) {
+      outcome.equal = report->equal();
+      outcome.differences = report->difference_count;
+      outcome.epoch = static_cast<std::uint64_t>(report->epoch.value_or(0));
+      outcome.duration_seconds = report->seconds;
+    } else {
+      outcome.error = report.error().line();
+    }
+    // Where the folder is not ours to write, as for another user than the service's, nobody hears of it.
+    static_cast<void>(write_verification(config->state_dir, outcome).ok());
+  };
+  keep_outcome();
   if (!report) return fail(report.error());
   std::optional<VerifyReport> repaired;
   if (!report->equal() && arguments.repair) {
@@ -164,6 +182,7 @@ int verify_command(const VerifyArguments& arguments) {
     repaired = std::move(report).value();
     report = verify(options);
     end_progress();
+    keep_outcome();
     if (!report) return fail(report.error());
     if (!arguments.json) std::cout << repair_to_text(*repaired);
   }

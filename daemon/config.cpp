@@ -230,6 +230,10 @@ const std::vector<Key>& known_keys() {
        [](const toml::node& n, Config& c) {
          return take_measure(n, kDurationsMs, "\"50ms\"", c.tunables.commit_interval_ms);
        }},
+      {"engine.heartbeat_interval",
+       [](const toml::node& n, Config& c) {
+         return take_measure(n, kDurationsMs, "\"30s\"", c.tunables.heartbeat_interval_ms);
+       }},
       {"audit.every",
        [](const toml::node& n, Config& c) {
          std::int64_t every_ms = 0;

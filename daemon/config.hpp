@@ -58,6 +58,7 @@ struct Tunables {
   std::int64_t memory_limit_bytes = std::int64_t{6} << 30;
   std::int64_t commit_interval_ms = 0;
   backfill::AuditSettings audit;
+  std::int64_t heartbeat_interval_ms = 30'000;  // 0: none is sent
 
   bool operator==(const Tunables&) const = default;
 };

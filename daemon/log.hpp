@@ -8,7 +8,8 @@ namespace admetrics {
 
 enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
 
-/// One record a line on standard error, as text for people or as JSON. Any thread.
+/// One record a line on standard error, as text for people or as JSON, with a priority where the journal reads it. A warning or
+/// an error that is repeated word for word comes ever more rarely, with the number of times. Any thread.
 void set_up_log(const std::string& level, bool json);
 void log_line(LogLevel level, const std::string& message);
 inline void log_info(const std::string& message) { log_line(LogLevel::kInfo, message); }

@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "daemon/application.hpp"
+#include "daemon/calendar.hpp"
 #include "daemon/cli_options.hpp"
 #include "daemon/commands.hpp"
 #include "daemon/exit_codes.hpp"
@@ -161,6 +162,18 @@ int main(int argc, char** argv) {
     backfill_order->add_flag_callback(
         flag, [&backfill_arguments, order = order] { backfill_arguments.order = order; }, "the backfill that runs");
   }
+  CalendarArguments calendar_arguments;
+  CLI::App* calendar = app.add_subcommand("calendar",
+                                          "What will change by itself, and when: trials that are over when a reporting "
+                                          "day begins, torn days that are given "
+                                          "up.\nRead from the ledger, also beside a running daemon.\n\nExamples:\n"
+                                          "  admetricsd calendar --config FILE\n"
+                                          "  admetricsd calendar --config FILE --days 30 --json");
+  add_config(*calendar, calendar_arguments.config);
+  calendar->add_option("--days", calendar_arguments.days, "how many coming days")
+      ->check(CLI::Range(1, 3'660))
+      ->capture_default_str();
+  calendar->add_flag("--json", calendar_arguments.json, "print JSON");
   CLI::App* rejects = app.add_subcommand("rejects", "The source rows that do not count, and why.");
   add_config(*rejects, config);
   rejects->add_flag("--json", json, "print JSON");
@@ -199,6 +212,7 @@ int main(int argc, char** argv) {
     if (!order->parsed()) continue;
     return control_command(config, order->get_name(), static_cast<std::int64_t>(timeout_seconds * 1'000));
   }
+  if (calendar->parsed()) return calendar_command(calendar_arguments);
   if (rejects->parsed()) return rejects_command(config, json, limit);
   if (check->parsed()) return check_config_command(config);
   return offline.run();

@@ -20,6 +20,8 @@ namespace {
 constexpr std::int64_t kPollMs = 250;  // the fallback when a notification does not come
 constexpr std::int64_t kTrimAfterIdleMicros = 2'000'000;
 constexpr std::int64_t kStatusEveryMicros = 200'000;
+constexpr std::int64_t kVerificationEveryMicros = 2'000'000;
+constexpr std::int64_t kNextDayEveryMicros = 60'000'000;
 constexpr std::int64_t kProgressLogEveryMicros = 5'000'000;
 constexpr std::int64_t kProgressLineEveryMicros = 200'000;
 constexpr std::int64_t kRetryFirstMs = 50;
@@ -78,6 +80,7 @@ Pipeline::Pipeline(const Config& config, const RunOptions& options, const Clock&
       orders_(&orders),
       on_open_(std::move(on_open)),
       terminal_(::isatty(STDERR_FILENO) == 1),
+      locks_(clock),
       tunables_(config.tunables) {
   status_.started_at_seconds = clock.now().seconds;
   orders.listen([this] { notify(); });
@@ -119,6 +122,12 @@ void Pipeline::wait(std::int64_t milliseconds) {
   notified_ = false;
 }
 
+void Pipeline::pause(std::int64_t micros) {
+  beat();
+  std::unique_lock lock(mutex_);
+  woken_.wait_for(lock, std::chrono::microseconds(micros), [&] { return stop_.load(); });
+}
+
 Day Pipeline::today() const {
   if (options_.as_of) return *options_.as_of;
   if (config_->as_of) return *config_->as_of;
@@ -142,12 +151,23 @@ Status Pipeline::open() {
   source.rows_read = &rows_read_;
   source.hold_torn_days_max_seconds = tunables().hold_torn_days_max_ms / 1'000;
   source.clock = clock_;
+  source.locks = &locks_;
+  source.pause = [this](std::int64_t micros) { pause(micros); };
   source_ = std::make_unique<source::SqliteSource>(source);
   sink::SqliteSinkOptions sink;
   sink.path = config_->sink_path;
   constexpr std::int64_t kCacheShare = 16;
   if (tunables().memory_limit_bytes > 0)
     sink.large_cache_bytes = std::min(sink.large_cache_bytes, tunables().memory_limit_bytes / kCacheShare);
+  sink.clock = clock_;
+  sink.locks = &locks_;
+  sink.stop = &stop_;
+  sink.rows_removed = &rows_read_;
+  // A file of our own keeps nobody waiting.
+  const std::string place = sqlite::file_identity(config_->sink_path);
+  if (!place.empty() &&
+      (place == sqlite::file_identity(config_->product_db) || place == sqlite::file_identity(config_->ads_db)))
+    sink.pause = [this](std::int64_t micros) { pause(micros); };
   sink_ = std::make_unique<sink::SqliteSink>(sink);
   EngineOptions engine;
   engine.workers = config_->workers != 0 ? config_->workers : std::max(1U, std::thread::hardware_concurrency());
@@ -169,6 +189,7 @@ Status Pipeline::open() {
   log_info("reading " + config_->product_db + " and " + config_->ads_db + ", writing " + config_->sink_path +
            ", capture by " + (config_->capture_triggers ? "triggers" : "scan") + ", " + std::to_string(engine.workers) +
            " workers, days in " + config_->reporting.zone.name());
+  passed_micros_ = clock_->steady_micros();
   write_status("catching_up", true);
   on_open_();
   return {};
@@ -271,6 +292,7 @@ EpochRequest Pipeline::request_for(bool first) {
       take_audit_share(request);
     }
   }
+  request.commit_always = heartbeat_sent_micros_ != 0;
   request.stop = &stop_;
   request.on_progress = [this](const EpochProgress& progress) { tell_progress(progress); };
   request.retry_sink = [this](const std::string& sink, const Error& error, int attempt) {
@@ -354,6 +376,7 @@ void Pipeline::wait_for_work() {
       write_status("streaming", false);
       wait(std::min(left_ms(), kPollMs));
     }
+    send_heartbeat_when_due();
     return;
   }
   while (!stop_.load()) {
@@ -370,9 +393,11 @@ void Pipeline::wait_for_work() {
     audit_due_ = audit_ready();
     if (audit_due_) return;
     if (!trimmed && clock_->steady_micros() - idle_since > kTrimAfterIdleMicros) {
-      trimmed = true;
-      if (Status status = source_->trim(); !status.ok()) log_warning(status.error().line());
+      const auto all = source_->trim_some();
+      if (!all) log_warning(all.error().line());
+      trimmed = !all || *all;
     }
+    if (send_heartbeat_when_due()) return;
     write_status("streaming", false);
     beat();
     bool woken = false;
@@ -393,6 +418,7 @@ void Pipeline::note_epoch(const EpochReport& report) {
   status_.last_error.clear();
   if (!report.warning.empty()) log_warning(report.warning);
   if (report.committed) {
+    note_passage();
     status_.last_epoch = report;
     const Instant now = clock_->now();
     status_.last_epoch_at = format_timestamp(now);
@@ -417,6 +443,7 @@ void Pipeline::note_epoch(const EpochReport& report) {
     log_info("nothing is new since epoch " + std::to_string(report.epoch.value));
   }
   note_held_days();
+  look_ahead(clock_->steady_micros());
   if (report.committed || !caught_up_.load()) {
     if (const auto counts = ledger_->reject_counts(); counts.ok()) status_.rejects = *counts;
     status_.unmapped = engine_->unmapped();
@@ -432,6 +459,29 @@ void Pipeline::note_epoch(const EpochReport& report) {
     std::fflush(stdout);
   }
   write_status("streaming", status_.epochs <= 1);
+}
+
+bool Pipeline::send_heartbeat_when_due() {
+  const std::int64_t every_micros = tunables().heartbeat_interval_ms * 1'000;
+  const std::int64_t now = clock_->steady_micros();
+  if (every_micros == 0 || heartbeat_sent_micros_ != 0 || now - passed_micros_ < every_micros) return false;
+  if (Status written = source_->write_heartbeat(); !written.ok()) {
+    passed_micros_ = now;  // the next one is due in its time; what hinders this one hinders an epoch too, which says so
+    return false;
+  }
+  heartbeat_sent_micros_ = now;
+  return true;
+}
+
+void Pipeline::note_passage() {
+  const std::int64_t now = clock_->steady_micros();
+  status_.passage.last_at_seconds = clock_->now().seconds;
+  if (heartbeat_sent_micros_ != 0) {
+    ++status_.passage.heartbeats_total;
+    status_.passage.heartbeat_micros = now - heartbeat_sent_micros_;
+  }
+  heartbeat_sent_micros_ = 0;
+  passed_micros_ = now;
 }
 
 bool Pipeline::source_changed() {
@@ -634,6 +684,18 @@ void Pipeline::write_status(const char* phase, bool now) {
     status_.ledger_memory_bytes = static_cast<std::int64_t>(engine_->memory_bytes());
     const auto pending = source_->pending_records();
     status_.lag_records = pending.ok() ? *pending : 0;
+    if (const auto size = source_->log_size(); size.ok()) status_.change_log = *size;
+  }
+  const Tunables tuned = tunables();
+  // A scan is all that sends one where the source is never written.
+  status_.passage.interval_ms =
+      tuned.heartbeat_interval_ms == 0
+          ? 0
+          : tuned.heartbeat_interval_ms + (config_->capture_triggers ? 0 : tuned.scan_interval_ms);
+  status_.locks = locks_.all();
+  if (now || micros - verification_read_micros_ > kVerificationEveryMicros) {
+    verification_read_micros_ = micros;
+    status_.verification = read_verification(config_->state_dir);
   }
   status_.lag_seconds = noticed_micros_ == 0 ? 0 : static_cast<double>(micros - noticed_micros_) / 1e6;
   if (backfill_) status_.backfill = backfill_->progress();
@@ -641,6 +703,17 @@ void Pipeline::write_status(const char* phase, bool now) {
   board_->publish(status_);
   if (Status written = write_status_file(config_->state_dir, *board_->status()); !written.ok())
     log_warning(written.error().line());
+}
+
+void Pipeline::look_ahead(std::int64_t now_micros) {
+  const Day as_of = engine_->header().as_of;
+  if (options_.as_of || config_->as_of || as_of == kNoDay || as_of == kLastDay) return;
+  const Day next{as_of.value + 1};
+  const std::string day = format_day(next);
+  if (status_.next_day.day == day && now_micros - looked_ahead_micros_ < kNextDayEveryMicros) return;
+  looked_ahead_micros_ = now_micros;
+  status_.next_day = {day, config_->reporting.zone.start_of(next).seconds,
+                      engine_->rows_with_users(Day{next.value - config_->reporting.trial_length_days})};
 }
 
 void Pipeline::tell_progress(const EpochProgress& progress) {

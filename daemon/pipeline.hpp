@@ -11,6 +11,7 @@
 #include "backfill/self_audit.hpp"
 #include "core/base/clock.hpp"
 #include "core/engine/engine.hpp"
+#include "core/sqlite/lock_meter.hpp"
 #include "daemon/board.hpp"
 #include "daemon/config.hpp"
 #include "daemon/orders.hpp"
@@ -81,6 +82,13 @@ class Pipeline {
   /// Sets how much the next epoch may hold, by the memory in use now; over the limit it waits a little, too.
   void mind_memory(const Tunables& tunables);
   void note_held_days();
+  /// Sends a heartbeat on its way when nothing else went for a while. True: the next epoch carries it.
+  bool send_heartbeat_when_due();
+  void note_passage();
+  /// Between epochs: says what changes by itself next. Its rows are counted once a minute.
+  void look_ahead(std::int64_t now_micros);
+  /// Waits, and only a stop ends it early.
+  void pause(std::int64_t micros);
   void begin_backfill(const EpochReport& first_epoch);
   void take_backfill_share(EpochRequest& request);
   /// When the self-audit may take its next share, in microseconds of the steady clock; INT64_MAX: not while it is so.
@@ -103,7 +111,8 @@ class Pipeline {
   Board* board_;
   Orders* orders_;
   const std::function<void()> on_open_;
-  const bool terminal_;  // standard error is one: progress is a line that moves
+  const bool terminal_;       // standard error is one: progress is a line that moves
+  sqlite::LockMeters locks_;  // before those whose connections it measures
   // The pipeline's thread.
   std::unique_ptr<SqliteLedger> ledger_;
   std::unique_ptr<source::SqliteSource> source_;
@@ -123,10 +132,14 @@ class Pipeline {
   std::int64_t compare_again_micros_ = 0;  // not before
   DaemonStatus status_;
   std::int64_t status_written_micros_ = 0;
+  std::int64_t verification_read_micros_ = 0;
+  std::int64_t looked_ahead_micros_ = 0;
   std::int64_t progress_told_micros_ = 0;
   std::string_view stage_;           // of the epoch that runs
   std::int64_t noticed_micros_ = 0;  // when the change that waits was seen; 0: none waits
   std::int64_t epoch_started_micros_ = 0;
+  std::int64_t passed_micros_ = 0;          // when something last came through the whole way, or we began
+  std::int64_t heartbeat_sent_micros_ = 0;  // 0: none is on its way
   std::int64_t retry_until_micros_ = 0;
   bool progress_line_open_ = false;
   // Any thread.

@@ -11,6 +11,7 @@
 #include "daemon/console.hpp"
 #include "daemon/exit_codes.hpp"
 #include "daemon/system_clock.hpp"
+#include "sinks/sqlite/first_fill.hpp"
 #include "sinks/sqlite/migration.hpp"
 #include "sinks/sqlite/schema.hpp"
 #include "sources/sqlite/schema.hpp"
@@ -38,12 +39,13 @@ struct Place {
   std::string role;
   std::string path;
   std::vector<ShapeDifference> differences;
+  std::string note;
 };
 
 Result<std::vector<Place>> look(const Config& config) {
-  std::vector<Place> places{{"source, product database", config.product_db, {}},
-                            {"source, ads database", config.ads_db, {}},
-                            {"sink", config.sink_path, {}}};
+  std::vector<Place> places{{"source, product database", config.product_db, {}, ""},
+                            {"source, ads database", config.ads_db, {}, ""},
+                            {"sink", config.sink_path, {}, ""}};
   {
     ADM_ASSIGN(const auto product, open_to_read(config.product_db));
     ADM_ASSIGN(places[0].differences, source::product_differences(*product));
@@ -58,6 +60,9 @@ Result<std::vector<Place>> look(const Config& config) {
   ADM_ASSIGN(const auto sink, there ? open_to_read(config.sink_path)
                                     : sqlite::Connection::open(":memory:", sqlite::OpenMode::kCreate, 0));
   ADM_ASSIGN(places[2].differences, sink::schema_differences(*sink));
+  ADM_ASSIGN(const bool filling, sink::aside_stands(*sink));
+  if (filling)
+    places[2].note = "a first fill is under way, or a process that is gone left it: the daemon ends or removes it";
   return places;
 }
 
@@ -176,6 +181,7 @@ int schema_check_command(const SchemaArguments& arguments) {
   for (const Place& place : *places) {
     if (!arguments.json) {
       std::cout << place.role << ' ' << place.path << (place.differences.empty() ? ": good\n" : "\n");
+      if (!place.note.empty()) std::cout << "  " << place.note << '\n';
     }
     for (const bool wanted : {true, false}) {
       for (const ShapeDifference& difference : place.differences) {

@@ -145,6 +145,29 @@ std::string to_json(const DaemonStatus& status) {
   } else {
     root["reload"] = nullptr;
   }
+  root["last_verification"] = to_json(status.verification);
+  root["passage"] = {{"last_at", status.passage.last_at_seconds == 0
+                                     ? boost::json::value()
+                                     : boost::json::value(format_timestamp({status.passage.last_at_seconds, 0}))},
+                     {"heartbeats_total", status.passage.heartbeats_total},
+                     {"heartbeat_ms", milliseconds(status.passage.heartbeat_micros)}};
+  if (status.next_day.day.empty()) {
+    root["next_day"] = nullptr;
+  } else {
+    root["next_day"] = {{"day", status.next_day.day},
+                        {"begins_at", format_timestamp({status.next_day.begins_at_seconds, 0})},
+                        {"main_rows", status.next_day.main_rows}};
+  }
+  root["change_log"] = {{"records", status.change_log.records}, {"bytes", status.change_log.bytes}};
+  boost::json::array locks;
+  for (const sqlite::LockHolds& holds : status.locks) {
+    locks.push_back({{"database", holds.database},
+                     {"work", holds.work},
+                     {"holds", holds.count()},
+                     {"max_ms", milliseconds(holds.max_micros)},
+                     {"total_ms", milliseconds(holds.sum_micros)}});
+  }
+  root["write_locks"] = std::move(locks);
   root["data_quality"] = nullptr;
   if (status.quality) {
     boost::json::object quality = boost::json::parse(quality::to_summary_json(status.quality->report)).as_object();

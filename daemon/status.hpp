@@ -10,6 +10,8 @@
 #include "backfill/backfill.hpp"
 #include "backfill/self_audit.hpp"
 #include "core/engine/engine.hpp"
+#include "core/sqlite/lock_meter.hpp"
+#include "daemon/verification.hpp"
 #include "quality/quality.hpp"
 #include "sources/sqlite/sqlite_source.hpp"
 #include "state/ledger_store.hpp"
@@ -31,6 +33,21 @@ struct ReloadOutcome {
   bool last_accepted = false;
   std::int64_t last_at_seconds = 0;  // 0: there was none
   std::string last_text;             // what it did, or the first mistake
+};
+
+/// What has last come the whole way: from the source through an epoch into the sinks and the ledger.
+struct Passage {
+  std::int64_t last_at_seconds = 0;   // 0: nothing yet
+  std::int64_t heartbeats_total = 0;  // records of our own, sent when nothing else went
+  std::int64_t heartbeat_micros = 0;  // how long the last of these took
+  std::int64_t interval_ms = 0;       // within which something comes through; 0: nothing is sent
+};
+
+/// What changes by itself next.
+struct NextDay {
+  std::string day;  // "": today is pinned, or not known yet
+  std::int64_t begins_at_seconds = 0;
+  std::int64_t main_rows = 0;  // with users of the day whose trials are over then
 };
 
 /// The last look at what the rows say about the data behind them.
@@ -73,6 +90,11 @@ struct DaemonStatus {
   backfill::Progress backfill;
   SelfAuditStatus self_audit;
   ReloadOutcome reload;
+  Passage passage;
+  NextDay next_day;
+  Verification verification;
+  source::LogSize change_log;
+  std::vector<sqlite::LockHolds> locks;
   std::shared_ptr<const QualityOutcome> quality;  // null: nobody has looked yet
   std::int64_t users = 0;
   std::int64_t ledger_memory_bytes = 0;

@@ -94,6 +94,8 @@ struct Telemetry::Metrics {
   Counter& audits =
       counters("admetricsd_audits_total", "Epochs that compared stored rows with what they should be.").Add({});
   Counter& records = counters("admetricsd_change_records_total", "Change records that epochs took.").Add({});
+  Family<Counter>& table_rows =
+      counters("admetricsd_table_rows_total", "Rows that were offered to the sink, by table and what became of them.");
   Family<Counter>& rows =
       counters("admetricsd_rows_total", "Rows that were offered to the sink, by what became of them.");
   Counter& rows_inserted = rows.Add({{"result", "inserted"}});
@@ -124,6 +126,28 @@ struct Telemetry::Metrics {
   Gauge& held_seconds = gauges("admetricsd_held_seconds", "How long the first of these days has been held.").Add({});
   Gauge& held_users = gauges("admetricsd_held_users", "Users whose changes wait for these days.").Add({});
   Gauge& held_everyone = gauges("admetricsd_held_everyone", "1 while all users wait for them.").Add({});
+  Gauge& log_records =
+      gauges("admetricsd_change_log_records", "Change records that stand in the source, taken ones included.").Add({});
+  Gauge& log_bytes = gauges("admetricsd_change_log_bytes", "About how much room these records take.").Add({});
+  Gauge& passage_at = gauges("admetricsd_end_to_end_timestamp_seconds",
+                             "When something last came the whole way from the source to the ledger: a change, or a "
+                             "heartbeat where there was none.")
+                          .Add({});
+  Gauge& heartbeat_seconds =
+      gauges("admetricsd_end_to_end_heartbeat_duration_seconds", "How long the last heartbeat took for the whole way.")
+          .Add({});
+  Gauge& heartbeat_interval = gauges("admetricsd_end_to_end_heartbeat_interval_seconds",
+                                     "After how long without a commit a heartbeat is sent; 0: never.")
+                                  .Add({});
+  Follower heartbeats{
+      &counters("admetricsd_end_to_end_heartbeats_total", "Heartbeats that came the whole way.").Add({})};
+  Family<Histogram>& lock_seconds =
+      histograms("admetricsd_write_lock_held_seconds", "How long we held a database's write lock, by what for.");
+  Gauge& verified_at =
+      gauges("admetricsd_last_verification_timestamp_seconds", "When `verify` last ended; 0: never.").Add({});
+  StateSet verified{gauges("admetricsd_last_verification", "1 for how `verify` last ended."),
+                    "result",
+                    {"equal", "different", "unknown", "none"}};
   Gauge& users = gauges("admetricsd_users", "Users in memory.").Add({});
   Gauge& resident = gauges("admetricsd_memory_resident_bytes", "Resident memory of the process.").Add({});
   Gauge& ledger_bytes = gauges("admetricsd_memory_ledger_bytes", "Memory of the contributions and cells.").Add({});
@@ -187,8 +211,32 @@ struct Telemetry::Metrics {
   std::mutex mutex;  // guards what follows and the followers, and that one text is made at a time
   std::map<std::pair<std::string, std::string>, Gauge*> reject_gauges;
   std::map<std::string, Gauge*> unmapped_gauges;
+  /// A histogram of what somebody else counts.
+  struct LockFollower {
+    Histogram* histogram = nullptr;
+    sqlite::LockHolds seen;
+  };
+  std::map<std::pair<std::string, std::string>, LockFollower> lock_followers;
 
   Metrics() { build.Set(1); }
+
+  void take_holds(const sqlite::LockHolds& holds) {
+    LockFollower& follower = lock_followers[std::pair(holds.database, holds.work)];
+    if (follower.histogram == nullptr) {
+      Buckets bounds;
+      for (const std::int64_t micros : sqlite::LockHolds::kBoundsMicros) bounds.push_back(seconds_of(micros));
+      follower.histogram = &lock_seconds.Add({{"database", holds.database}, {"work", holds.work}}, bounds);
+    }
+    // Another pipeline counts from 0.
+    for (std::size_t i = 0; i < holds.counts.size(); ++i) {
+      if (holds.counts[i] < follower.seen.counts[i]) follower.seen = {};
+    }
+    std::vector<double> increments;
+    for (std::size_t i = 0; i < holds.counts.size(); ++i)
+      increments.push_back(static_cast<double>(holds.counts[i] - follower.seen.counts[i]));
+    follower.histogram->ObserveMultiple(increments, seconds_of(holds.sum_micros - follower.seen.sum_micros));
+    follower.seen = holds;
+  }
 
   void take(const DaemonStatus& status) {
     phase.set(status.phase);
@@ -206,6 +254,16 @@ struct Telemetry::Metrics {
     held_seconds.Set(static_cast<double>(longest_hold));
     held_users.Set(static_cast<double>(status.held_back.users));
     held_everyone.Set(status.held_back.everyone ? 1 : 0);
+    log_records.Set(static_cast<double>(status.change_log.records));
+    log_bytes.Set(static_cast<double>(status.change_log.bytes));
+    passage_at.Set(static_cast<double>(status.passage.last_at_seconds));
+    heartbeat_seconds.Set(seconds_of(status.passage.heartbeat_micros));
+    heartbeat_interval.Set(static_cast<double>(status.passage.interval_ms) / 1e3);
+    heartbeats.follow(status.passage.heartbeats_total);
+    for (const sqlite::LockHolds& holds : status.locks) take_holds(holds);
+    const Verification& last = status.verification;
+    verified_at.Set(static_cast<double>(last.at_seconds));
+    verified.set(last.at_seconds == 0 ? "none" : !last.known ? "unknown" : last.equal ? "equal" : "different");
     users.Set(static_cast<double>(status.users));
     resident.Set(static_cast<double>(resident_memory_bytes()));
     ledger_bytes.Set(static_cast<double>(status.ledger_memory_bytes));
@@ -275,6 +333,16 @@ void Telemetry::note_epoch(const EpochEvent& event) {
     m.rows_updated.Increment(static_cast<double>(receipt.updated));
     m.rows_deleted.Increment(static_cast<double>(receipt.deleted));
     m.rows_unchanged.Increment(static_cast<double>(receipt.unchanged));
+    for (const TableReceipt& table : receipt.tables) {
+      const std::string name(table.table);
+      const auto count = [&](const char* result, std::int64_t rows) {
+        m.table_rows.Add({{"table", name}, {"result", result}}).Increment(static_cast<double>(rows));
+      };
+      count("inserted", table.inserted);
+      count("updated", table.updated);
+      count("deleted", table.deleted);
+      count("unchanged", table.unchanged);
+    }
   }
   if (event.fresh_micros > 0) m.freshness.Observe(seconds_of(event.fresh_micros));
   m.last_epoch.Set(static_cast<double>(event.committed_at_millis) / 1e3);

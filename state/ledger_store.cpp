@@ -455,4 +455,9 @@ Result<std::vector<Reject>> read_rejects(sqlite::Connection& ledger, std::int64_
   return rejects;
 }
 
+Status read_ledger_users(sqlite::Connection& ledger, const std::function<void(BytesView)>& visit) {
+  ADM_ASSIGN(sqlite::Statement select, ledger.prepare("SELECT contribution FROM user"));
+  return select.for_each_row([&] { visit(select.blob(0)); });
+}
+
 }  // namespace admetrics

@@ -74,4 +74,7 @@ class SqliteLedger : public LedgerStore {
 /// The rejects that a ledger file holds, at most `limit`, by table and key. A daemon may be running on it.
 Result<std::vector<Reject>> read_rejects(sqlite::Connection& ledger, std::int64_t limit);
 
+/// The contributions that a ledger file holds, in the order of the users' ids. A daemon may be running on it.
+Status read_ledger_users(sqlite::Connection& ledger, const std::function<void(BytesView)>& visit);
+
 }  // namespace admetrics

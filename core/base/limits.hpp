@@ -32,6 +32,7 @@ inline constexpr std::size_t kMetaCellsCachedMax = 100'000;
 
 inline constexpr std::int64_t kScanBytesPerUser = 512;  // what a full scan holds for a user while it runs
 inline constexpr std::size_t kScanPassesMax = 64;
+inline constexpr std::int64_t kStateBytesPerUser = 170;  // what stays of him (docs/performance.md)
 
 static_assert(kRenderChunkCells >= kInlineCellsMax, "a small epoch is one chunk");
 static_assert(kInboxBatchMessages * kInboxDrainBatches <= kDirtyRowsListedMax,

@@ -201,7 +201,7 @@ Result<EpochReport> Engine::run_epoch(const EpochRequest& request) {
 
   ADM_ASSIGN(Plan plan, make_plan());
   plan.purge_unrecognized = report.audited || request.purge;
-  const bool nothing_new = plan.empty() && rejects.empty() && !meta_->rejects_changed() &&
+  const bool nothing_new = !request.commit_always && plan.empty() && rejects.empty() && !meta_->rejects_changed() &&
                            input.position == header_.position && request.as_of == header_.as_of && !first &&
                            !settings_changed;
   const bool quiet = !nothing_new && is_quiet(request, report, input, plan, rejects);
@@ -295,9 +295,14 @@ Status Engine::read_source(const EpochRequest& request, EpochReport& report, Epo
   };
   if (input.scan_users) {
     const auto after_pass = [&](double share) { return check_memory(*state_, share); };
-    return users_->reconcile(*source_, input.users_estimate,
-                             options_.memory.scan_bytes / static_cast<std::int64_t>(options_.memory.squeeze), read_meta,
-                             after_pass);
+    // What a scan gathers stands beside what stays of it: where these are too much together, more passes are made.
+    std::int64_t scan_bytes = options_.memory.scan_bytes / static_cast<std::int64_t>(options_.memory.squeeze);
+    if (scan_bytes > 0 && options_.memory.state_bytes > 0) {
+      constexpr std::int64_t kSmallestShare = 4;
+      const std::int64_t room = options_.memory.state_bytes - input.users_estimate * kStateBytesPerUser;
+      scan_bytes = std::clamp(room, scan_bytes / kSmallestShare, scan_bytes);
+    }
+    return users_->reconcile(*source_, input.users_estimate, scan_bytes, read_meta, after_pass);
   }
   ADM_TRY(read_meta());
   return users_->apply(*source_, input.users, input.user_tables);
@@ -538,6 +543,13 @@ std::vector<UnmappedValue> Engine::unmapped() const {
   return meta_ ? meta_->unmapped(header_.mappings) : std::vector<UnmappedValue>{};
 }
 std::size_t Engine::user_count() const { return state_ ? state_->user_count() : 0; }
+std::int64_t Engine::rows_with_users(Day day) const {
+  std::int64_t rows = 0;
+  if (!state_) return rows;
+  for (const RowShard& shard : state_->rows)
+    shard.for_each_cell([&](CellKey cell) { rows += cell.day == day ? 1 : 0; });
+  return rows;
+}
 std::size_t Engine::memory_bytes() const { return state_ ? state_->memory_bytes() : 0; }
 
 }  // namespace admetrics

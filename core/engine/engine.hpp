@@ -56,6 +56,7 @@ struct EpochRequest {
   std::vector<SinkKey> rows;
   bool purge = false;             // also remove rows whose key is none that anybody could have wanted
   Cause wish = Cause::kBackfill;  // what these are looked at for; the journal's cause where something had changed
+  bool commit_always = false;     // also where nothing is new
   const std::atomic<bool>* stop = nullptr;  // once true, the epoch is given up (kInterrupted)
   std::function<void(const EpochProgress&)> on_progress;
   /// A sink failed, `attempt` times so far. True: try the commit again (after waiting); false: give the epoch up.
@@ -116,6 +117,8 @@ class Engine {
   [[nodiscard]] const LedgerHeader& header() const { return header_; }
   [[nodiscard]] std::vector<UnmappedValue> unmapped() const;
   [[nodiscard]] std::size_t user_count() const;
+  /// Main rows of `day` that hold users; looks at every cell.
+  [[nodiscard]] std::int64_t rows_with_users(Day day) const;
   [[nodiscard]] std::size_t memory_bytes() const;
 
  private:

@@ -51,7 +51,8 @@ void Mismatches::add(Mismatches&& others) {
 bool Engine::is_quiet(const EpochRequest& request, const EpochReport& report, const EpochInput& input, const Plan& plan,
                       const std::vector<RejectChange>& rejects) const {
   // With several sinks, the first would have to know what the others will find.
-  if (request.wish != Cause::kAudit || report.audited || report.reconciled || request.purge || sinks_.size() != 1)
+  if (request.wish != Cause::kAudit || report.audited || report.reconciled || request.purge ||
+      request.commit_always || sinks_.size() != 1)
     return false;
   if (!keys_to_redo_.empty() || sink_ahead_ || !rejects.empty() || meta_->rejects_changed()) return false;
   if (input.position != header_.position || input.mappings != header_.mappings || request.as_of != header_.as_of)

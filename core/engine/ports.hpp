@@ -134,6 +134,15 @@ struct SinkState {
   std::vector<SinkKey> last_keys;  // what the last commit changed
 };
 
+/// What became of one table's rows.
+struct TableReceipt {
+  std::string_view table;  // a name that lives for ever
+  std::int64_t inserted = 0;
+  std::int64_t updated = 0;
+  std::int64_t deleted = 0;
+  std::int64_t unchanged = 0;
+};
+
 /// A row that a sink inserted, updated or deleted.
 struct SinkRow {
   SinkKey key;
@@ -145,9 +154,10 @@ struct SinkReceipt {
   std::int64_t inserted = 0;
   std::int64_t updated = 0;
   std::int64_t deleted = 0;
-  std::int64_t unchanged = 0;    // rows that were offered and stood already
-  std::vector<SinkKey> changed;  // whose rows were inserted, updated or deleted: the first kReceiptKeysMax
-  bool changed_more = false;     // there were more, or nobody knows which
+  std::int64_t unchanged = 0;        // rows that were offered and stood already
+  std::vector<TableReceipt> tables;  // the same by table, where the sink can tell
+  std::vector<SinkKey> changed;      // whose rows were inserted, updated or deleted: the first kReceiptKeysMax
+  bool changed_more = false;         // there were more, or nobody knows which
   // The same row by row, for the change journal: all of them, or `rows_known` is false. Taken by the engine.
   std::vector<SinkRow> rows;
   bool rows_known = false;

@@ -155,7 +155,7 @@ class UserReader::ScanVisitor : public UserRowVisitor {
   Outbox<ScanMessage, std::function<void(std::size_t, std::vector<ScanMessage>&&)>> out_;
 };
 
-UserReader::UserReader(State& state, const Reporting& reporting, WorkerPool& pool) 
+UserReader::UserReader(State& state, const Reporting& reporting, WorkerPool& pool)
     : state_(&state), reporting_(&reporting), pool_(&pool) {
   for (std::size_t i = 0; i < state.rows.size(); ++i) row_inboxes_.push_back(std::make_unique<Inbox<CellChange>>());
   for (std::size_t i = 0; i <= pool.size(); ++i) workers_.push_back(std::make_unique<Worker>(*this, reporting, state));

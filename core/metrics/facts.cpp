@@ -130,7 +130,6 @@ void FactFolder::fold_event(const RawEvent& row, EventFacts& facts, std::vector<
   if (!revenue) return reject(RejectReason::kBadMoney, "revenue_usd", row.revenue_usd);
 
   EventFacts one;
-  one.newest_day = day;
   const EventNames& names = reporting_->names;
   const bool purchase = row.name == names.initial_purchase;
   const bool conversion = row.name == names.trial_converted;
@@ -145,6 +144,8 @@ void FactFolder::fold_event(const RawEvent& row, EventFacts& facts, std::vector<
     one.refunded_at = time;
     one.refunds_micros = -*revenue;
   }
+  // What says nothing leaves nothing: a cancellation without money.
+  if (one != EventFacts{}) one.newest_day = day;
   facts.merge(one);
 }
 

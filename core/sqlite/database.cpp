@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "core/base/check.hpp"
+#include "core/sqlite/lock_meter.hpp"
 
 namespace admetrics::sqlite {
 namespace {
@@ -208,12 +209,38 @@ Status Connection::begin_read() {
   return {};
 }
 
-Status Connection::begin_immediate() { return execute("BEGIN IMMEDIATE"); }
+Status Connection::begin_immediate() {
+  ADM_TRY(execute("BEGIN IMMEDIATE"));
+  if (meter_ == nullptr) return {};
+  locked_at_micros_ = meter_->now_micros();
+  // Called when the lock is free again, before the log is checkpointed: as SQLite's own hook does it, passively.
+  sqlite3_wal_hook(
+      handle_,
+      [](void* self, sqlite3* handle, const char* name, int pages) {
+        constexpr int kCheckpointPages = 1'000;
+        static_cast<Connection*>(self)->note_lock_released();
+        if (pages >= kCheckpointPages)
+          sqlite3_wal_checkpoint_v2(handle, name, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+        return SQLITE_OK;
+      },
+      this);
+  return {};
+}
 
-Status Connection::commit() { return execute("COMMIT"); }
+Status Connection::commit() {
+  Status done = execute("COMMIT");
+  if (!in_transaction()) note_lock_released();
+  return done;
+}
 
 void Connection::rollback() {
   if (in_transaction()) static_cast<void>(sqlite3_exec(handle_, "ROLLBACK", nullptr, nullptr, nullptr));
+  note_lock_released();
+}
+
+void Connection::note_lock_released() {
+  if (meter_ != nullptr && locked_at_micros_ >= 0) meter_->note(meter_->now_micros() - locked_at_micros_);
+  locked_at_micros_ = -1;
 }
 
 bool Connection::in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }

@@ -18,6 +18,8 @@ struct sqlite3_snapshot;
 /// each on its thread, are how work is shared.
 namespace admetrics::sqlite {
 
+class LockMeter;
+
 enum class ColumnType : std::uint8_t { kInteger, kReal, kText, kBlob, kNull };
 
 /// A prepared statement. `reset()` before using it again; bound text must live until the next reset.
@@ -114,6 +116,9 @@ class Connection {
   Status begin_immediate();  // BEGIN IMMEDIATE: for anything that may write
   Status commit();
   void rollback();  // never fails: nothing is left open
+  /// From now on measures how long `begin_immediate` to `commit` or `rollback` hold the write lock; null: nothing does.
+  /// The meter must outlive the connection.
+  void set_lock_meter(LockMeter* meter) { meter_ = meter; }
   [[nodiscard]] bool in_transaction() const;
 
   [[nodiscard]] bool is_wal();
@@ -137,9 +142,12 @@ class Connection {
 
  private:
   Connection(sqlite3* handle, std::string path) : handle_(handle), path_(std::move(path)) {}
+  void note_lock_released();
 
   sqlite3* handle_;
   std::string path_;
+  LockMeter* meter_ = nullptr;
+  std::int64_t locked_at_micros_ = -1;  // by the meter's clock; -1: not locked, or not measured
 };
 
 /// Rolls back at the end of its scope unless committed.

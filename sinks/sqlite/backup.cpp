@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "core/sqlite/shape.hpp"
+#include "sinks/sqlite/first_fill.hpp"
 #include "sinks/sqlite/schema.hpp"
 
 namespace admetrics::sink {
@@ -233,6 +234,8 @@ Result<RestoreReport> restore_backup(const std::string& database, const Backup& 
   ADM_TRY(connection->execute("PRAGMA foreign_keys = OFF"));
   ADM_TRY(connection->begin_immediate());
   sqlite::Transaction transaction(*connection);
+  // An unfinished first fill has the names of the indexes that are about to come back.
+  ADM_TRY(connection->execute(drop_aside_sql()));
 
   for (const std::string& table : our_tables()) {
     ADM_ASSIGN(const sqlite::TableShape found, sqlite::read_shape(*connection, table));

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/sqlite/shape.hpp"
+#include "sinks/sqlite/first_fill.hpp"
 #include "sinks/sqlite/schema.hpp"
 
 namespace admetrics::sink {
@@ -251,6 +252,8 @@ Result<MigrationPlan> plan_migration(sqlite::Connection& database) {
   ADM_ASSIGN(const std::vector<TableShape> wanted, wanted_shapes());
   std::set<std::string> missing;
   bool rows_lack_something = false;
+  ADM_ASSIGN(const bool unfinished, aside_stands(database));
+  if (unfinished) plan.steps.push_back({"remove what an unfinished first fill left behind", {drop_aside_sql()}});
   for (const TableShape& table : wanted) {
     ADM_ASSIGN(const TableShape found, sqlite::read_shape(database, table.name));
     if (!found.exists) {

@@ -56,7 +56,7 @@ bool equals_scaled(const sqlite::Statement& row, int column, std::int64_t scaled
   return false;
 }
 
-Result<RowTable> RowTable::open(sqlite::Connection& database, bool main) {
+Result<RowTable> RowTable::open(sqlite::Connection& database, bool main, std::string_view prefix) {
   RowTable table;
   for (const ListColumn& column : list_columns()) {
     table.columns_.push_back(
@@ -71,7 +71,7 @@ Result<RowTable> RowTable::open(sqlite::Connection& database, bool main) {
   if (!main) keys.insert(keys.end(), {"breakdown_type", "breakdown_value"});
   table.key_columns_ = static_cast<int>(keys.size());
 
-  const std::string name(main ? kMainTable : kBreakdownTable);
+  const std::string name = std::string(prefix) + std::string(main ? kMainTable : kBreakdownTable);
   std::vector<std::string> names;
   std::vector<std::string> assignments;
   std::vector<std::string> parameters;
@@ -175,16 +175,25 @@ Result<bool> RowTable::put(Key key, const RowValues* values, std::string_view co
   return true;
 }
 
-Result<bool> RowTable::replace_cell(Key cell, std::span<const BreakdownWrite> rows, std::string_view computed_at,
-                                    SinkReceipt& receipt,
-                                    const std::function<void(std::string_view, std::string_view)>& on_change) {
+Result<bool> RowTable::differs(Key key, const RowValues* values, SinkReceipt& receipt) {
+  for (int i = 0; i < key_columns_; ++i) select_.bind(i + 1, key[static_cast<std::size_t>(i)]);
+  ADM_ASSIGN(const bool exists, select_.step());
+  if (!exists) return values != nullptr;
+  const bool same = values != nullptr && equals(select_, 1, *values);
+  select_.reset();
+  if (same) ++receipt.unchanged;
+  return !same;
+}
+
+Result<RowTable::CellChanges> RowTable::compare_cell(Key cell, std::span<const BreakdownWrite> rows,
+                                                     SinkReceipt& receipt, const OnChange& on_change) {
   const auto tell = [&](std::string_view type, std::string_view value) {
     if (on_change) on_change(type, value);
   };
-  // First look at what stands, then write: a statement must not walk over rows that are being changed.
-  std::vector<std::int64_t> to_delete;
-  std::vector<std::pair<std::int64_t, const RowValues*>> to_update;
-  std::vector<const BreakdownWrite*> to_insert;
+  CellChanges changes;
+  auto& to_delete = changes.to_delete;
+  auto& to_update = changes.to_update;
+  auto& to_insert = changes.to_insert;
   std::size_t next = 0;
   const auto name_and_value = [](const BreakdownWrite& row) { return std::pair(name_of(row.breakdown), row.value); };
   const auto pass_until = [&](const auto& stored) {
@@ -217,15 +226,26 @@ Result<bool> RowTable::replace_cell(Key cell, std::span<const BreakdownWrite> ro
   for (; next < rows.size(); ++next) {
     if (rows[next].values) to_insert.push_back(&rows[next]);
   }
+  return changes;
+}
 
-  for (const std::int64_t metric_id : to_delete) ADM_TRY(remove(metric_id, receipt));
-  for (const auto& [metric_id, values] : to_update) ADM_TRY(update(metric_id, *values, computed_at, receipt));
-  for (const BreakdownWrite* row : to_insert) {
+Result<bool> RowTable::cell_differs(Key cell, std::span<const BreakdownWrite> rows, SinkReceipt& receipt) {
+  ADM_ASSIGN(const CellChanges changes, compare_cell(cell, rows, receipt, nullptr));
+  return changes.any();
+}
+
+Result<bool> RowTable::replace_cell(Key cell, std::span<const BreakdownWrite> rows, std::string_view computed_at,
+                                    SinkReceipt& receipt, const OnChange& on_change) {
+  // First look at what stands, then write: a statement must not walk over rows that are being changed.
+  ADM_ASSIGN(const CellChanges changes, compare_cell(cell, rows, receipt, on_change));
+  for (const std::int64_t metric_id : changes.to_delete) ADM_TRY(remove(metric_id, receipt));
+  for (const auto& [metric_id, values] : changes.to_update) ADM_TRY(update(metric_id, *values, computed_at, receipt));
+  for (const BreakdownWrite* row : changes.to_insert) {
     const std::array<std::string_view, 5> key{cell[0], cell[1], cell[2], name_of(row->breakdown), row->value};
     ADM_TRY(insert(key, *row->values, computed_at, receipt));
-    tell(key[3], key[4]);
+    if (on_change) on_change(key[3], key[4]);
   }
-  return !to_delete.empty() || !to_update.empty() || !to_insert.empty();
+  return changes.any();
 }
 
 }  // namespace admetrics::sink

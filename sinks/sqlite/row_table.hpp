@@ -18,18 +18,26 @@ class RowTable {
   /// Key values in the order of the table's unique key, as texts.
   using Key = std::span<const std::string_view>;
 
-  static Result<RowTable> open(sqlite::Connection& database, bool main);
+  /// `prefix` stands before the table's name, where it is filled aside.
+  static Result<RowTable> open(sqlite::Connection& database, bool main, std::string_view prefix = "");
+
+  /// Hears of a breakdown row that changed, by its type and value.
+  using OnChange = std::function<void(std::string_view type, std::string_view value)>;
 
   /// Inserts without looking: for a table that holds no row with this key.
   Status insert(Key key, const RowValues& values, std::string_view computed_at, SinkReceipt& receipt);
   /// Makes the row of `key` have `values`; none: makes it not exist. Says whether anything changed.
   Result<bool> put(Key key, const RowValues* values, std::string_view computed_at, SinkReceipt& receipt);
 
+  /// Whether `put` would change anything; counts what stands already.
+  Result<bool> differs(Key key, const RowValues* values, SinkReceipt& receipt);
+
   /// The breakdown table only: makes the rows of one cell exactly `rows`, which ascend by (breakdown name, value).
   /// `on_change(type, value)` hears of each row that changed.
   Result<bool> replace_cell(Key cell, std::span<const BreakdownWrite> rows, std::string_view computed_at,
-                            SinkReceipt& receipt,
-                            const std::function<void(std::string_view, std::string_view)>& on_change = nullptr);
+                            SinkReceipt& receipt, const OnChange& on_change = nullptr);
+  /// Whether `replace_cell` would change anything; counts what stands already.
+  Result<bool> cell_differs(Key cell, std::span<const BreakdownWrite> rows, SinkReceipt& receipt);
 
  private:
   struct Column {
@@ -38,6 +46,17 @@ class RowTable {
     std::size_t index = 0;  // of the number or the list
     int digits = 0;
   };
+
+  /// What has to be done to a cell's rows.
+  struct CellChanges {
+    std::vector<std::int64_t> to_delete;
+    std::vector<std::pair<std::int64_t, const RowValues*>> to_update;
+    std::vector<const BreakdownWrite*> to_insert;
+
+    [[nodiscard]] bool any() const { return !to_delete.empty() || !to_update.empty() || !to_insert.empty(); }
+  };
+  Result<CellChanges> compare_cell(Key cell, std::span<const BreakdownWrite> rows, SinkReceipt& receipt,
+                                   const OnChange& on_change);
 
   [[nodiscard]] bool equals(const sqlite::Statement& row, int first_column, const RowValues& values) const;
   void bind_values(sqlite::Statement& statement, int first_parameter, const RowValues& values) const;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/model/row.hpp"
+#include "sinks/sqlite/first_fill.hpp"
 
 namespace admetrics::sink {
 namespace {
@@ -171,7 +172,12 @@ Result<std::vector<ShapeDifference>> schema_differences(sqlite::Connection& data
   std::vector<ShapeDifference> all;
   for (const TableShape& table : wanted) {
     ADM_ASSIGN(const TableShape found, sqlite::read_shape(database, table.name));
-    const auto some = differences_between(table, found);
+    auto some = differences_between(table, found);
+    // While the tables are filled aside, their indexes stand there.
+    ADM_ASSIGN(const TableShape aside, sqlite::read_shape(database, aside_name(table.name)));
+    std::erase_if(some, [&](const ShapeDifference& difference) {
+      return difference.kind == ShapeDifference::Kind::kIndex && aside.index(difference.name) != nullptr;
+    });
     all.insert(all.end(), some.begin(), some.end());
   }
   return all;

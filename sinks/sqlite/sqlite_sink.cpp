@@ -2,8 +2,11 @@
 
 #include <array>
 #include <tuple>
+#include <utility>
 
 #include "core/base/limits.hpp"
+#include "core/base/release.hpp"
+#include "sinks/sqlite/first_fill.hpp"
 #include "sinks/sqlite/schema.hpp"
 
 namespace admetrics::sink {
@@ -27,6 +30,48 @@ std::optional<Breakdown> breakdown_of(std::string_view name) {
 constexpr const char* kUsualCache = "PRAGMA cache_size = -8192";  // 8 MiB
 constexpr std::size_t kLargeEpochCells = 10'000;
 
+// A transaction of a fill ends by whichever comes first. Writing its pages takes about as long again as its rows did, and
+// all of it shall stay below the 20 ms that a guest may take.
+constexpr std::int64_t kFillTransactionMicros = 8'000;
+constexpr std::int64_t kFillTransactionRows = 2'000;
+// Whoever waits for the lock asks after 1, 3, 8, 18, 33, … ms (SQLite's busy handler). A pause longer than the longest of the
+// first distances, 10 ms, is met by one of them wherever it falls.
+constexpr std::int64_t kFillPauseMicros = 13'000;
+// Where nobody has committed anything for a while, a short one: whoever comes gets in after some tries, and is seen then.
+constexpr std::int64_t kFillShortPauseMicros = 1'500;
+constexpr std::int64_t kOthersAwayMicros = 2'000'000;
+constexpr std::int64_t kRemoveRows = 300;  // of an unfinished fill, at a time: each has six places in indexes
+
+constexpr std::string_view kForeignCell =
+    " WHERE entity_type NOT IN ('campaign', 'adset', 'ad') OR typeof(entity_id) <> 'text' OR entity_id = '' OR "
+    "typeof(date) <> 'text' OR date NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]' OR date IS NOT date(date)";
+/// Rows whose key is none of ours, in the order of `Filled`.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kForeignRows{
+    {{kMainTable, kForeignCell},
+     {kBreakdownTable, kForeignCell},
+     {kNameTable, " WHERE entity_type NOT IN ('campaign', 'adset', 'ad') OR typeof(entity_id) <> 'text'"},
+     {kHierarchyTable, " WHERE typeof(ad_id) <> 'text'"}}};
+
+/// About what a cell takes while it waits to be written.
+std::int64_t bytes_of(const CellWrite& cell) {
+  const auto row_bytes = [](const std::optional<RowValues>& row) {
+    std::size_t bytes = sizeof(RowValues);
+    if (row) {
+      for (const std::string& list : row->lists) bytes += list.capacity();
+    }
+    return bytes;
+  };
+  std::size_t bytes = sizeof(CellWrite) + row_bytes(cell.main);
+  for (const BreakdownWrite& row : cell.breakdowns) bytes += sizeof(BreakdownWrite) + row_bytes(row.values);
+  return static_cast<std::int64_t>(bytes);
+}
+
+/// Names an epoch's attempt: another one may have other rows.
+std::string token_of(const CommitHeader& header) {
+  return header.ledger + ' ' + std::to_string(header.epoch.value) + ' ' + std::to_string(header.committed_at.seconds) +
+         '.' + std::to_string(header.committed_at.nanos) + ' ' + header.position;
+}
+
 }  // namespace
 
 struct SqliteSink::Statements {
@@ -41,17 +86,18 @@ struct SqliteSink::Statements {
   sqlite::Statement insert_hierarchy;
   sqlite::Statement update_hierarchy;
   sqlite::Statement delete_hierarchy;
+  // Of the tables that others see.
   sqlite::Statement data_version;
   std::array<sqlite::Statement, 4> edges;
+  sqlite::Statement note_items;  // of a fill only
 };
 
 SqliteSink::SqliteSink(SqliteSinkOptions options) : options_(std::move(options)) {}
 SqliteSink::~SqliteSink() = default;
 
 Result<SinkState> SqliteSink::open() {
-  statements_.reset();
-  main_.reset();
-  breakdown_.reset();
+  aside_.reset();
+  live_.reset();
   database_.reset();
   const bool made = sqlite::file_identity(options_.path).empty();
   ADM_ASSIGN(database_, sqlite::Connection::open(options_.path, sqlite::OpenMode::kCreate, options_.busy_timeout_ms));
@@ -63,9 +109,13 @@ Result<SinkState> SqliteSink::open() {
     return Error{Errc::kUnsupported, "open the sink", options_.path,
                  "its text encoding is " + encoding + "; only UTF-8 is supported"};
   }
+  // After a failure the engine opens once, to hear how it ended, and begins the epoch again.
+  const bool keep_fill = std::exchange(fill_failed_, false);
+  ADM_ASSIGN(const auto standing, aside_items(*database_, fill_token_));
+  if (!keep_fill || !standing) ADM_TRY(remove_unfinished_fill());
   ADM_TRY(create_missing());
   ADM_TRY(check_shape(*database_));
-  ADM_TRY(prepare());
+  ADM_ASSIGN(live_, prepare(""));
   foreign_work_ = {};  // the state says what has to be looked at
   ADM_ASSIGN(edges_, read_edges());
   return read_state();
@@ -88,7 +138,7 @@ Status SqliteSink::create_missing() {
       database_->query_integer("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN "
                                "('daily_mixpanel_metrics', 'daily_mixpanel_metrics_breakdown', 'id_name_mapping', "
                                "'id_hierarchy_mapping', '_admetrics_sink', '_admetrics_sink_keys')"));
-  ADM_TRY(database_->begin_immediate());
+  ADM_TRY(begin_immediate("create"));
   sqlite::Transaction transaction(*database_);
   if (Status created = database_->execute(create_missing_sql()); !created.ok()) {
     // An index on a column that an older table lacks: say what is wrong with the table instead.
@@ -101,57 +151,63 @@ Status SqliteSink::create_missing() {
   return transaction.commit();
 }
 
-Status SqliteSink::prepare() {
-  ADM_ASSIGN(main_, RowTable::open(*database_, true));
-  ADM_ASSIGN(breakdown_, RowTable::open(*database_, false));
-  auto statements = std::make_unique<Statements>();
-  const std::vector<std::pair<sqlite::Statement*, const char*>> all{
+Result<SqliteSink::Tables> SqliteSink::prepare(std::string_view prefix) {
+  Tables tables;
+  ADM_ASSIGN(tables.main, RowTable::open(*database_, true, prefix));
+  ADM_ASSIGN(tables.breakdown, RowTable::open(*database_, false, prefix));
+  tables.statements = std::make_unique<Statements>();
+  Statements* const statements = tables.statements.get();
+  const std::string names = std::string(prefix) + std::string(kNameTable);
+  const std::string hierarchies = std::string(prefix) + std::string(kHierarchyTable);
+  std::vector<std::pair<sqlite::Statement*, std::string>> all{
       {&statements->put_state,
        "INSERT INTO _admetrics_sink VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET ledger = ?1, epoch = "
        "?2, "
        "position = ?3, as_of = ?4, committed_at = ?5, keys_known = ?6"},
       {&statements->put_key, "INSERT INTO _admetrics_sink_keys VALUES (?1, ?2, ?3, ?4)"},
       {&statements->clear_keys, "DELETE FROM _admetrics_sink_keys"},
-      {&statements->get_name,
-       "SELECT canonical_name, frequency_count, last_seen_date FROM id_name_mapping WHERE entity_type = ?1 AND "
-       "entity_id = ?2"},
+      {&statements->get_name, "SELECT canonical_name, frequency_count, last_seen_date FROM " + names +
+                                  " WHERE entity_type = ?1 AND entity_id = ?2"},
       {&statements->insert_name,
-       "INSERT INTO id_name_mapping (entity_type, entity_id, canonical_name, frequency_count, last_seen_date, "
-       "created_at, "
-       "updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)"},
+       "INSERT INTO " + names +
+           " (entity_type, entity_id, canonical_name, frequency_count, last_seen_date, created_at, updated_at) VALUES "
+           "(?1, ?2, ?3, ?4, ?5, ?6, ?6)"},
       {&statements->update_name,
-       "UPDATE id_name_mapping SET canonical_name = ?3, frequency_count = ?4, last_seen_date = ?5, updated_at = ?6 "
-       "WHERE "
-       "entity_type = ?1 AND entity_id = ?2"},
-      {&statements->delete_name, "DELETE FROM id_name_mapping WHERE entity_type = ?1 AND entity_id = ?2"},
+       "UPDATE " + names +
+           " SET canonical_name = ?3, frequency_count = ?4, last_seen_date = ?5, updated_at = ?6 WHERE entity_type = "
+           "?1 AND entity_id = ?2"},
+      {&statements->delete_name, "DELETE FROM " + names + " WHERE entity_type = ?1 AND entity_id = ?2"},
       {&statements->get_hierarchy,
-       "SELECT adset_id, campaign_id, relationship_confidence, first_seen_date, last_seen_date FROM "
-       "id_hierarchy_mapping "
-       "WHERE ad_id = ?1"},
+       "SELECT adset_id, campaign_id, relationship_confidence, first_seen_date, last_seen_date FROM " + hierarchies +
+           " WHERE ad_id = ?1"},
       {&statements->insert_hierarchy,
-       "INSERT INTO id_hierarchy_mapping (ad_id, adset_id, campaign_id, relationship_confidence, first_seen_date, "
-       "last_seen_date, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)"},
+       "INSERT INTO " + hierarchies +
+           " (ad_id, adset_id, campaign_id, relationship_confidence, first_seen_date, last_seen_date, created_at, "
+           "updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)"},
       {&statements->update_hierarchy,
-       "UPDATE id_hierarchy_mapping SET adset_id = ?2, campaign_id = ?3, relationship_confidence = ?4, first_seen_date "
-       "= ?5, "
-       "last_seen_date = ?6, updated_at = ?7 WHERE ad_id = ?1"},
-      {&statements->delete_hierarchy, "DELETE FROM id_hierarchy_mapping WHERE ad_id = ?1"},
-      {&statements->data_version, "PRAGMA data_version"},
-      // Each is a look at both ends of a tree. VACUUM gives tables without such a key other row numbers.
-      {&statements->edges[0],
-       "SELECT (SELECT min(metric_id) FROM daily_mixpanel_metrics), (SELECT max(metric_id) FROM "
-       "daily_mixpanel_metrics)"},
-      {&statements->edges[1],
-       "SELECT (SELECT min(metric_id) FROM daily_mixpanel_metrics_breakdown), (SELECT max(metric_id) FROM "
-       "daily_mixpanel_metrics_breakdown)"},
-      {&statements->edges[2], "SELECT EXISTS (SELECT 1 FROM id_name_mapping), 0"},
-      {&statements->edges[3], "SELECT EXISTS (SELECT 1 FROM id_hierarchy_mapping), 0"},
+       "UPDATE " + hierarchies +
+           " SET adset_id = ?2, campaign_id = ?3, relationship_confidence = ?4, first_seen_date = ?5, last_seen_date = "
+           "?6, updated_at = ?7 WHERE ad_id = ?1"},
+      {&statements->delete_hierarchy, "DELETE FROM " + hierarchies + " WHERE ad_id = ?1"},
   };
+  if (prefix.empty()) {
+    all.emplace_back(&statements->data_version, "PRAGMA data_version");
+    // Each is a look at both ends of a tree. VACUUM gives tables without such a key other row numbers.
+    for (std::size_t table = 0; table < 2; ++table) {
+      const std::string name(table == 0 ? kMainTable : kBreakdownTable);
+      all.emplace_back(&statements->edges[table],
+                       "SELECT (SELECT min(metric_id) FROM " + name + "), (SELECT max(metric_id) FROM " + name + ")");
+    }
+    all.emplace_back(&statements->edges[2], "SELECT EXISTS (SELECT 1 FROM id_name_mapping), 0");
+    all.emplace_back(&statements->edges[3], "SELECT EXISTS (SELECT 1 FROM id_hierarchy_mapping), 0");
+  }
+  if (!prefix.empty()) {
+    all.emplace_back(&statements->note_items, "UPDATE " + std::string(kFillTable) + " SET items = ?2 WHERE token = ?1");
+  }
   for (const auto& [statement, sql] : all) {
     ADM_ASSIGN(*statement, database_->prepare(sql));
   }
-  statements_ = std::move(statements);
-  return {};
+  return tables;
 }
 
 Result<SinkState> SqliteSink::read_state() {
@@ -207,25 +263,26 @@ Status SqliteSink::visit_keys(const std::function<void(const SinkKey&)>& visit) 
   return ads.for_each_row([&] { visit({SinkKey::Kind::kHierarchy, Level::kAd, std::string(ads.text(0)), kNoDay}); });
 }
 
-Status SqliteSink::purge() {
-  constexpr const char* kForeignKey =
-      " WHERE entity_type NOT IN ('campaign', 'adset', 'ad') OR typeof(entity_id) <> 'text' OR entity_id = '' OR "
-      "typeof(date) <> 'text' OR date NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]' OR date IS NOT date(date)";
-  for (const std::string_view table : {kMainTable, kBreakdownTable}) {
-    ADM_TRY(database_->execute("DELETE FROM " + std::string(table) + kForeignKey));
-    receipt_.deleted += database_->changes();
+Result<bool> SqliteSink::anything_to_purge() {
+  for (const auto& [table, condition] : kForeignRows) {
+    ADM_ASSIGN(const std::int64_t found, database_->query_integer("SELECT EXISTS (SELECT 1 FROM " + std::string(table) +
+                                                                  std::string(condition) + ")"));
+    if (found != 0) return true;
   }
-  ADM_TRY(
-      database_->execute("DELETE FROM id_name_mapping WHERE entity_type NOT IN ('campaign', 'adset', 'ad') OR "
-                         "typeof(entity_id) <> 'text'"));
-  receipt_.deleted += database_->changes();
-  ADM_TRY(database_->execute("DELETE FROM id_hierarchy_mapping WHERE typeof(ad_id) <> 'text'"));
-  receipt_.deleted += database_->changes();
+  return false;
+}
+
+Status SqliteSink::purge() {
+  for (std::size_t i = 0; i < kForeignRows.size(); ++i) {
+    const auto& [table, condition] = kForeignRows[i];
+    ADM_TRY(database_->execute("DELETE FROM " + std::string(table) + std::string(condition)));
+    counts_[i].deleted += database_->changes();
+  }
   return {};
 }
 
 Status SqliteSink::begin(const CommitHeader& header, bool purge_unrecognized) {
-  if (!statements_) {
+  if (!live_) {
     auto opened = open();
     if (!opened) return std::move(opened).error();
   }
@@ -233,34 +290,115 @@ Status SqliteSink::begin(const CommitHeader& header, bool purge_unrecognized) {
   header_ = header;
   committed_at_ = format_timestamp(header.committed_at);
   receipt_ = {};
+  counts_ = {};
   receipt_.rows_known = true;
   keys_noted_ = 0;
   cells_written_ = 0;
-  ADM_TRY(database_->begin_immediate());
+  items_ = 0;
+  items_standing_ = 0;
+  last_cell_.reset();
+  tables_empty_ = true;
+  can_fill_ = false;
+  comparing_ = false;
+  begun_ = false;
+  ADM_ASSIGN(const bool goes_on, resume_fill());
+  if (goes_on) return {};
+  differing_.clear();
+  differing_bytes_ = 0;
+  audit_ = purge_unrecognized;
+  purge_ = false;
+  if (audit_) {
+    // Looked for without the lock: it takes long, and finds nothing but after somebody else's writing.
+    ADM_ASSIGN(purge_, anything_to_purge());
+  }
+  // Whether the epoch can be written is said now; the lock is let go again until the first rows are there.
+  ADM_TRY(begin_immediate("epoch"));
+  const sqlite::Transaction look(*database_);
+  ADM_TRY(check_still_ours());
+  ADM_TRY(look_whether_empty());
+  if (tables_empty_) {
+    ADM_ASSIGN(can_fill_, can_be_exchanged(*database_));
+  }
+  return {};
+}
+
+Status SqliteSink::look_whether_empty() {
+  ADM_ASSIGN(const std::int64_t rows,
+             database_->query_integer("SELECT EXISTS (SELECT 1 FROM daily_mixpanel_metrics) OR EXISTS (SELECT 1 FROM "
+                                      "daily_mixpanel_metrics_breakdown)"));
+  tables_empty_ = rows == 0;
+  can_fill_ = can_fill_ && tables_empty_;
+  return {};
+}
+
+Status SqliteSink::begin_epoch() {
+  if (begun_ || aside_) return {};
+  begun_ = true;
+  ADM_TRY(begin_immediate("epoch"));
   ADM_TRY(check_still_ours());
   ADM_TRY(look_for_foreign_work());  // what stands now; after our own rows nobody can tell
+  ADM_TRY(look_whether_empty());
   // The same epoch again: the ledger never heard of the first one, and may not hear of this one. What both changed has to
   // be listed then.
-  const bool again = known_ledger_ == header.ledger && known_epoch_ == header.epoch;
+  const bool again = known_ledger_ == header_.ledger && known_epoch_ == header_.epoch;
   if (again) {
     ADM_ASSIGN(const std::int64_t listed, database_->query_integer("SELECT count(*) FROM _admetrics_sink_keys"));
     keys_noted_ = static_cast<std::size_t>(listed);
     ADM_ASSIGN(const std::int64_t known, database_->query_integer("SELECT keys_known FROM _admetrics_sink"));
     keys_complete_ = known != 0;
   } else {
-    ADM_TRY(statements_->clear_keys.run());
+    ADM_TRY(live_->statements->clear_keys.run());
     keys_complete_ = true;
   }
   // An audit compares everything; one that the ledger never hears of has to be done again, whole.
-  if (purge_unrecognized) keys_complete_ = false;
-  if (purge_unrecognized) ADM_TRY(purge());
-  receipt_.changed_more = receipt_.deleted > 0;  // rows whose keys are none of ours
-  ADM_ASSIGN(const std::int64_t rows,
-             database_->query_integer("SELECT EXISTS (SELECT 1 FROM daily_mixpanel_metrics) OR EXISTS (SELECT 1 FROM "
-                                      "daily_mixpanel_metrics_breakdown)"));
-  tables_empty_ = rows == 0;
-  last_cell_.reset();
+  if (audit_) keys_complete_ = false;
+  if (purge_) ADM_TRY(purge());
+  receipt_.changed_more = purge_ && total().deleted > 0;  // rows whose keys are none of ours
   return {};
+}
+
+Status SqliteSink::compare(std::span<const CellWrite> cells) {
+  ADM_TRY(database_->begin_read());
+  const sqlite::Transaction moment(*database_);
+  for (const CellWrite& cell : cells) {
+    const std::string date = format_day(cell.day);
+    const std::array<std::string_view, 3> key{name_of(cell.level), cell.entity_id, date};
+    SinkReceipt main;
+    SinkReceipt breakdown;
+    ADM_ASSIGN(bool differs, live_->main.differs(key, cell.main ? &*cell.main : nullptr, main));
+    if (cell.whole) {
+      ADM_ASSIGN(const bool rows_differ, live_->breakdown.cell_differs(key, cell.breakdowns, breakdown));
+      differs = differs || rows_differ;
+    } else {
+      for (const BreakdownWrite& row : cell.breakdowns) {
+        const std::array<std::string_view, 5> row_key{key[0], key[1], key[2], name_of(row.breakdown), row.value};
+        ADM_ASSIGN(const bool row_differs,
+                   live_->breakdown.differs(row_key, row.values ? &*row.values : nullptr, breakdown));
+        differs = differs || row_differs;
+      }
+    }
+    if (differs) {
+      differing_.push_back(cell);  // and counted when it is written
+      differing_bytes_ += bytes_of(cell);
+    } else {
+      counts_[kMain].unchanged += main.unchanged;
+      counts_[kBreakdown].unchanged += breakdown.unchanged;
+    }
+  }
+  return {};
+}
+
+Status SqliteSink::begin_writing() {
+  ADM_TRY(begin_epoch());
+  comparing_ = false;
+  for (const CellWrite& cell : differing_) ADM_TRY(write_cell(cell));
+  release(differing_);
+  return {};
+}
+
+Status SqliteSink::begin_immediate(std::string_view work) {
+  if (options_.locks != nullptr) database_->set_lock_meter(&options_.locks->of("sink", work));
+  return database_->begin_immediate();
 }
 
 Status SqliteSink::check_still_ours() {
@@ -281,8 +419,8 @@ Status SqliteSink::note_key(SinkKey::Kind kind, Level level, std::string_view en
   } else {
     receipt_.changed_more = true;
   }
-  if (++keys_noted_ > kSinkKeysListedMax) return {};
-  sqlite::Statement& put = statements_->put_key;
+  if (aside_ || ++keys_noted_ > kSinkKeysListedMax) return {};
+  sqlite::Statement& put = live_->statements->put_key;
   put.bind(1, static_cast<std::int64_t>(kind));
   put.bind(2, static_cast<std::int64_t>(level));
   put.bind(3, entity_id);
@@ -304,126 +442,194 @@ Status SqliteSink::write_cells(std::span<const CellWrite> cells) {
   if (cells_written_ < kLargeEpochCells && cells_written_ + cells.size() >= kLargeEpochCells) {
     ADM_TRY(database_->execute("PRAGMA cache_size = -" + std::to_string(options_.large_cache_bytes / 1'024)));
   }
+  // What stands is looked at without the lock, and the lock taken for what differs.
+  if (!tables_empty_ && cells_written_ == 0 && cells.size() > kInlineCellsMax) comparing_ = true;
+  if (comparing_) {
+    cells_written_ += cells.size();
+    ADM_TRY(compare(cells));
+    return differing_bytes_ > options_.large_cache_bytes ? begin_writing() : Status();
+  }
+  ADM_TRY(begin_writing());
+  if (can_fill_ && cells_written_ + cells.size() > kInlineCellsMax) ADM_TRY(begin_fill());
   cells_written_ += cells.size();
   for (const CellWrite& cell : cells) {
-    const std::string date = format_day(cell.day);
-    const std::array<std::string_view, 3> key{name_of(cell.level), cell.entity_id, date};
-    // Cells come ascending: one beyond the last cannot have a row yet where there was none at the beginning.
-    auto cell_key = std::make_tuple(std::string(key[0]), std::string(key[1]), cell.day);
-    const bool insert_only = tables_empty_ && (!last_cell_ || *last_cell_ < cell_key);
-    if (insert_only) last_cell_ = std::move(cell_key);
-    const SinkKey written{SinkKey::Kind::kCell, cell.level, std::string(cell.entity_id), cell.day};
-    bool changed = false;
-    if (insert_only) {
-      if (cell.main) ADM_TRY(main_->insert(key, *cell.main, committed_at_, receipt_));
-      changed = cell.main.has_value();
-    } else {
-      ADM_ASSIGN(changed, main_->put(key, cell.main ? &*cell.main : nullptr, committed_at_, receipt_));
-    }
-    if (changed) note_row(written, Breakdown::kNone, {});
-    if (cell.whole && !insert_only) {
-      ADM_ASSIGN(const bool rows_changed, breakdown_->replace_cell(key, cell.breakdowns, committed_at_, receipt_,
-                                                                   [&](std::string_view type, std::string_view value) {
-                                                                     if (const auto breakdown = breakdown_of(type))
-                                                                       note_row(written, *breakdown, value);
-                                                                   }));
-      changed = changed || rows_changed;
-    } else {
+    ADM_ASSIGN(const bool stands, begin_item());
+    if (stands) {
+      // Counted as it was when it was written.
+      const SinkKey written{SinkKey::Kind::kCell, cell.level, std::string(cell.entity_id), cell.day};
+      if (cell.main) {
+        ++counts_[kMain].inserted;
+        note_row(written, Breakdown::kNone, {});
+      }
       for (const BreakdownWrite& row : cell.breakdowns) {
-        const std::array<std::string_view, 5> row_key{key[0], key[1], key[2], name_of(row.breakdown), row.value};
-        const RowValues* values = row.values ? &*row.values : nullptr;
-        if (insert_only) {
-          if (values == nullptr) continue;
-          ADM_TRY(breakdown_->insert(row_key, *values, committed_at_, receipt_));
-          note_row(written, row.breakdown, row.value);
-        } else {
-          ADM_ASSIGN(const bool row_changed, breakdown_->put(row_key, values, committed_at_, receipt_));
-          changed = changed || row_changed;
-          if (row_changed) note_row(written, row.breakdown, row.value);
-        }
+        if (!row.values) continue;
+        ++counts_[kBreakdown].inserted;
+        note_row(written, row.breakdown, row.value);
+      }
+      last_cell_ = std::make_tuple(std::string(name_of(cell.level)), std::string(cell.entity_id), cell.day);
+      continue;
+    }
+    ADM_TRY(write_cell(cell));
+    ADM_TRY(end_item());
+  }
+  return {};
+}
+
+Status SqliteSink::write_cell(const CellWrite& cell) {
+  RowTable& main = tables().main;
+  RowTable& breakdown = tables().breakdown;
+  const std::string date = format_day(cell.day);
+  const std::array<std::string_view, 3> key{name_of(cell.level), cell.entity_id, date};
+  // Cells come ascending: one beyond the last cannot have a row yet where there was none at the beginning.
+  auto cell_key = std::make_tuple(std::string(key[0]), std::string(key[1]), cell.day);
+  const bool insert_only = tables_empty_ && (!last_cell_ || *last_cell_ < cell_key);
+  if (insert_only) last_cell_ = std::move(cell_key);
+  const SinkKey written{SinkKey::Kind::kCell, cell.level, std::string(cell.entity_id), cell.day};
+  bool changed = false;
+  if (insert_only) {
+    if (cell.main) ADM_TRY(main.insert(key, *cell.main, committed_at_, counts_[kMain]));
+    changed = cell.main.has_value();
+  } else {
+    ADM_ASSIGN(changed, main.put(key, cell.main ? &*cell.main : nullptr, committed_at_, counts_[kMain]));
+  }
+  if (changed) note_row(written, Breakdown::kNone, {});
+  if (cell.whole && !insert_only) {
+    const auto on_change = [&](std::string_view type, std::string_view value) {
+      if (const auto changed_in = breakdown_of(type)) note_row(written, *changed_in, value);
+    };
+    ADM_ASSIGN(const bool rows_changed,
+               breakdown.replace_cell(key, cell.breakdowns, committed_at_, counts_[kBreakdown], on_change));
+    changed = changed || rows_changed;
+  } else {
+    for (const BreakdownWrite& row : cell.breakdowns) {
+      const std::array<std::string_view, 5> row_key{key[0], key[1], key[2], name_of(row.breakdown), row.value};
+      const RowValues* values = row.values ? &*row.values : nullptr;
+      if (insert_only) {
+        if (values == nullptr) continue;
+        ADM_TRY(breakdown.insert(row_key, *values, committed_at_, counts_[kBreakdown]));
+        note_row(written, row.breakdown, row.value);
+      } else {
+        ADM_ASSIGN(const bool row_changed, breakdown.put(row_key, values, committed_at_, counts_[kBreakdown]));
+        changed = changed || row_changed;
+        if (row_changed) note_row(written, row.breakdown, row.value);
       }
     }
-    if (changed) ADM_TRY(note_key(SinkKey::Kind::kCell, cell.level, cell.entity_id, cell.day));
   }
+  if (changed) ADM_TRY(note_key(SinkKey::Kind::kCell, cell.level, cell.entity_id, cell.day));
   return {};
 }
 
 Status SqliteSink::write_names(std::span<const NameWrite> names) {
+  ADM_TRY(begin_writing());
   for (const NameWrite& name : names) {
-    const std::string_view level = name_of(name.level);
-    const std::string last_seen = name.canonical_name ? format_day(name.last_seen) : "";
-    sqlite::Statement& get = statements_->get_name;
-    get.bind(1, level);
-    get.bind(2, name.entity_id);
-    ADM_ASSIGN(const bool exists, get.step());
-    const bool same = exists && name.canonical_name && get.type(0) == sqlite::ColumnType::kText &&
-                      get.text(0) == *name.canonical_name && equals_scaled(get, 1, name.frequency_count, 0) &&
-                      get.text(2) == last_seen;
-    get.reset();
-    if (same || (!exists && !name.canonical_name)) {
-      if (same) ++receipt_.unchanged;
+    ADM_ASSIGN(const bool stands, begin_item());
+    if (stands) {
+      if (name.canonical_name) {
+        ++counts_[kNames].inserted;
+        note_row({SinkKey::Kind::kName, name.level, std::string(name.entity_id), kNoDay}, Breakdown::kNone, {});
+      }
       continue;
     }
-    sqlite::Statement& write = !name.canonical_name ? statements_->delete_name
-                               : exists             ? statements_->update_name
-                                                    : statements_->insert_name;
-    ++(!name.canonical_name ? receipt_.deleted : exists ? receipt_.updated : receipt_.inserted);
-    write.bind(1, level);
-    write.bind(2, name.entity_id);
-    if (name.canonical_name) {
-      write.bind(3, std::string_view(*name.canonical_name));
-      write.bind(4, name.frequency_count);
-      write.bind(5, std::string_view(last_seen));
-      write.bind(6, std::string_view(committed_at_));
-    }
-    ADM_TRY(write.run());
-    ADM_TRY(note_key(SinkKey::Kind::kName, name.level, name.entity_id, kNoDay));
-    note_row({SinkKey::Kind::kName, name.level, std::string(name.entity_id), kNoDay}, Breakdown::kNone, {});
+    ADM_TRY(write_name(name));
+    ADM_TRY(end_item());
   }
+  return {};
+}
+
+Status SqliteSink::write_name(const NameWrite& name) {
+  Statements& statements = *tables().statements;
+  const std::string_view level = name_of(name.level);
+  const std::string last_seen = name.canonical_name ? format_day(name.last_seen) : "";
+  sqlite::Statement& get = statements.get_name;
+  get.bind(1, level);
+  get.bind(2, name.entity_id);
+  ADM_ASSIGN(const bool exists, get.step());
+  const bool same = exists && name.canonical_name && get.type(0) == sqlite::ColumnType::kText &&
+                    get.text(0) == *name.canonical_name && equals_scaled(get, 1, name.frequency_count, 0) &&
+                    get.text(2) == last_seen;
+  get.reset();
+  if (same || (!exists && !name.canonical_name)) {
+    if (same) ++counts_[kNames].unchanged;
+    return {};
+  }
+  sqlite::Statement& write = !name.canonical_name ? statements.delete_name
+                             : exists             ? statements.update_name
+                                                  : statements.insert_name;
+  ++(!name.canonical_name ? counts_[kNames].deleted : exists ? counts_[kNames].updated : counts_[kNames].inserted);
+  write.bind(1, level);
+  write.bind(2, name.entity_id);
+  if (name.canonical_name) {
+    write.bind(3, std::string_view(*name.canonical_name));
+    write.bind(4, name.frequency_count);
+    write.bind(5, std::string_view(last_seen));
+    write.bind(6, std::string_view(committed_at_));
+  }
+  ADM_TRY(write.run());
+  ADM_TRY(note_key(SinkKey::Kind::kName, name.level, name.entity_id, kNoDay));
+  note_row({SinkKey::Kind::kName, name.level, std::string(name.entity_id), kNoDay}, Breakdown::kNone, {});
   return {};
 }
 
 Status SqliteSink::write_hierarchies(std::span<const HierarchyWrite> hierarchies) {
+  ADM_TRY(begin_writing());
   for (const HierarchyWrite& hierarchy : hierarchies) {
-    const std::string first_seen = hierarchy.present ? format_day(hierarchy.first_seen) : "";
-    const std::string last_seen = hierarchy.present ? format_day(hierarchy.last_seen) : "";
-    sqlite::Statement& get = statements_->get_hierarchy;
-    get.bind(1, hierarchy.ad_id);
-    ADM_ASSIGN(const bool exists, get.step());
-    const bool same = exists && hierarchy.present && get.text(0) == hierarchy.adset_id &&
-                      get.text(1) == hierarchy.campaign_id &&
-                      equals_scaled(get, 2, hierarchy.confidence_hundredths, 2) && get.text(3) == first_seen &&
-                      get.text(4) == last_seen;
-    get.reset();
-    if (same || (!exists && !hierarchy.present)) {
-      if (same) ++receipt_.unchanged;
+    ADM_ASSIGN(const bool stands, begin_item());
+    if (stands) {
+      if (hierarchy.present) {
+        ++counts_[kHierarchies].inserted;
+        note_row({SinkKey::Kind::kHierarchy, Level::kAd, std::string(hierarchy.ad_id), kNoDay}, Breakdown::kNone, {});
+      }
       continue;
     }
-    sqlite::Statement& write = !hierarchy.present ? statements_->delete_hierarchy
-                               : exists           ? statements_->update_hierarchy
-                                                  : statements_->insert_hierarchy;
-    ++(!hierarchy.present ? receipt_.deleted : exists ? receipt_.updated : receipt_.inserted);
-    write.bind(1, hierarchy.ad_id);
-    if (hierarchy.present) {
-      write.bind(2, hierarchy.adset_id);
-      write.bind(3, hierarchy.campaign_id);
-      bind_scaled(write, 4, hierarchy.confidence_hundredths, 2);
-      write.bind(5, std::string_view(first_seen));
-      write.bind(6, std::string_view(last_seen));
-      write.bind(7, std::string_view(committed_at_));
-    }
-    ADM_TRY(write.run());
-    ADM_TRY(note_key(SinkKey::Kind::kHierarchy, Level::kAd, hierarchy.ad_id, kNoDay));
-    note_row({SinkKey::Kind::kHierarchy, Level::kAd, std::string(hierarchy.ad_id), kNoDay}, Breakdown::kNone, {});
+    ADM_TRY(write_hierarchy(hierarchy));
+    ADM_TRY(end_item());
   }
   return {};
 }
 
+Status SqliteSink::write_hierarchy(const HierarchyWrite& hierarchy) {
+  Statements& statements = *tables().statements;
+  const std::string first_seen = hierarchy.present ? format_day(hierarchy.first_seen) : "";
+  const std::string last_seen = hierarchy.present ? format_day(hierarchy.last_seen) : "";
+  sqlite::Statement& get = statements.get_hierarchy;
+  get.bind(1, hierarchy.ad_id);
+  ADM_ASSIGN(const bool exists, get.step());
+  const bool same = exists && hierarchy.present && get.text(0) == hierarchy.adset_id &&
+                    get.text(1) == hierarchy.campaign_id && equals_scaled(get, 2, hierarchy.confidence_hundredths, 2) &&
+                    get.text(3) == first_seen && get.text(4) == last_seen;
+  get.reset();
+  if (same || (!exists && !hierarchy.present)) {
+    if (same) ++counts_[kHierarchies].unchanged;
+    return {};
+  }
+  sqlite::Statement& write = !hierarchy.present ? statements.delete_hierarchy
+                             : exists           ? statements.update_hierarchy
+                                                : statements.insert_hierarchy;
+  ++(!hierarchy.present ? counts_[kHierarchies].deleted
+     : exists           ? counts_[kHierarchies].updated
+                        : counts_[kHierarchies].inserted);
+  write.bind(1, hierarchy.ad_id);
+  if (hierarchy.present) {
+    write.bind(2, hierarchy.adset_id);
+    write.bind(3, hierarchy.campaign_id);
+    bind_scaled(write, 4, hierarchy.confidence_hundredths, 2);
+    write.bind(5, std::string_view(first_seen));
+    write.bind(6, std::string_view(last_seen));
+    write.bind(7, std::string_view(committed_at_));
+  }
+  ADM_TRY(write.run());
+  ADM_TRY(note_key(SinkKey::Kind::kHierarchy, Level::kAd, hierarchy.ad_id, kNoDay));
+  note_row({SinkKey::Kind::kHierarchy, Level::kAd, std::string(hierarchy.ad_id), kNoDay}, Breakdown::kNone, {});
+  return {};
+}
+
 Result<SinkReceipt> SqliteSink::commit() {
+  ADM_TRY(begin_writing());
+  if (aside_) ADM_TRY(end_fill());
   const std::string as_of = format_day(header_.as_of);
   const bool keys_known = keys_complete_ && keys_noted_ <= kSinkKeysListedMax;
-  if (!keys_known) ADM_TRY(statements_->clear_keys.run());
-  sqlite::Statement& put = statements_->put_state;
+  if (!keys_known) ADM_TRY(live_->statements->clear_keys.run());
+  sqlite::Statement& put = live_->statements->put_state;
   put.bind(1, std::string_view(header_.ledger));
   put.bind(2, static_cast<std::int64_t>(header_.epoch.value));
   put.bind(3, std::string_view(header_.position));
@@ -431,15 +637,26 @@ Result<SinkReceipt> SqliteSink::commit() {
   put.bind(5, std::string_view(committed_at_));
   put.bind(6, static_cast<std::int64_t>(keys_known ? 1 : 0));
   ADM_TRY(put.run());
-  if (receipt_.written() > 0) {
+  if (total().written() > 0) {
     ADM_ASSIGN(edges_, read_edges());
   }
   ADM_TRY(database_->commit());
   known_ledger_ = header_.ledger;
   known_epoch_ = header_.epoch;
+  fill_token_.clear();
   if (cells_written_ >= kLargeEpochCells) {
     ADM_TRY(database_->execute(kUsualCache));
     database_->release_memory();
+  }
+  static constexpr std::array<std::string_view, 4> kTables{kMainTable, kBreakdownTable, kNameTable, kHierarchyTable};
+  const SinkReceipt all = total();
+  receipt_.inserted = all.inserted;
+  receipt_.updated = all.updated;
+  receipt_.deleted = all.deleted;
+  receipt_.unchanged = all.unchanged;
+  for (std::size_t i = 0; i < counts_.size(); ++i) {
+    const SinkReceipt& one = counts_[i];
+    receipt_.tables.push_back({kTables[i], one.inserted, one.updated, one.deleted, one.unchanged});
   }
   return std::move(receipt_);
 }
@@ -447,12 +664,17 @@ Result<SinkReceipt> SqliteSink::commit() {
 Result<SqliteSink::Edges> SqliteSink::read_edges() {
   Edges edges;
   for (std::size_t table = 0; table < edges.size(); ++table) {
-    sqlite::Statement& select = statements_->edges[table];
+    sqlite::Statement& select = live_->statements->edges[table];
     ADM_ASSIGN(const bool row, select.step());
     if (row) edges[table] = {select.integer(0), select.integer(1)};
     select.reset();
   }
   return edges;
+}
+
+std::int64_t SqliteSink::rows_written() const {
+  // What was found to differ, and is written with the commit, counts as written.
+  return total().written() + static_cast<std::int64_t>(differing_.size()) + (purge_ ? 1 : 0);
 }
 
 bool SqliteSink::is_free() {
@@ -467,14 +689,15 @@ bool SqliteSink::is_free() {
 
 ForeignWork SqliteSink::take_foreign_work() {
   // What fails here fails in the next epoch, too, where somebody acts on it.
-  if (statements_ && !replaced()) static_cast<void>(look_for_foreign_work().ok());
+  if (live_ && !replaced()) static_cast<void>(look_for_foreign_work().ok());
   return std::exchange(foreign_work_, {});
 }
 
 Status SqliteSink::look_for_foreign_work() {
-  ADM_ASSIGN(const bool known, statements_->data_version.step());
-  const std::int64_t version = known ? statements_->data_version.integer(0) : 0;
-  statements_->data_version.reset();
+  sqlite::Statement& data_version = live_->statements->data_version;
+  ADM_ASSIGN(const bool known, data_version.step());
+  const std::int64_t version = known ? data_version.integer(0) : 0;
+  data_version.reset();
   if (version == seen_data_version_ || !edges_) return {};
   ADM_ASSIGN(const Edges now, read_edges());
   const Edges then = std::exchange(edges_, now).value();
@@ -523,10 +746,148 @@ Status SqliteSink::look_for_foreign_work() {
   return {};
 }
 
+SinkReceipt SqliteSink::total() const {
+  SinkReceipt all;
+  for (const SinkReceipt& one : counts_) {
+    all.inserted += one.inserted;
+    all.updated += one.updated;
+    all.deleted += one.deleted;
+    all.unchanged += one.unchanged;
+  }
+  return all;
+}
+
 bool SqliteSink::replaced() const { return database_ != nullptr && sqlite::file_identity(options_.path) != file_; }
 
 void SqliteSink::rollback() {
+  fill_failed_ = !fill_token_.empty();
+  aside_.reset();
+  release(differing_);
+  comparing_ = false;
+  begun_ = false;
   if (database_) database_->rollback();
+}
+
+// ── A fill ──
+
+Status SqliteSink::begin_fill() {
+  can_fill_ = false;
+  // In the epoch's transaction so far: what it wrote goes along.
+  ADM_TRY(live_->statements->clear_keys.run());
+  fill_token_ = token_of(header_);
+  others_version_ = -1;
+  ADM_TRY(create_aside(*database_, fill_token_));
+  ADM_ASSIGN(aside_, prepare(kAsidePrefix));
+  // Crashed before the ledger's commit, all rows are compared: too many to list.
+  keys_complete_ = false;
+  receipt_.changed_more = true;
+  items_ = static_cast<std::int64_t>(cells_written_);
+  ADM_TRY(end_fill_transaction());
+  // Not durable until it is put in place: syncing every few milliseconds would only keep the lock longer.
+  if (database_->is_wal()) ADM_TRY(database_->execute("PRAGMA synchronous = NORMAL"));
+  return database_->execute("PRAGMA legacy_alter_table = ON");
+}
+
+Result<bool> SqliteSink::resume_fill() {
+  if (fill_token_.empty()) return false;
+  ADM_ASSIGN(const auto items, aside_items(*database_, fill_token_));
+  if (fill_token_ != token_of(header_) || !items) {
+    fill_token_.clear();
+    fill_failed_ = false;
+    if (auto opened = open(); !opened) return std::move(opened).error();
+    return false;
+  }
+  ADM_TRY(begin_immediate("fill"));
+  const Status ours = check_still_ours();
+  database_->rollback();
+  ADM_TRY(ours);
+  ADM_ASSIGN(aside_, prepare(kAsidePrefix));
+  items_standing_ = *items;
+  keys_complete_ = false;
+  receipt_.changed_more = true;
+  if (database_->is_wal()) ADM_TRY(database_->execute("PRAGMA synchronous = NORMAL"));
+  ADM_TRY(database_->execute("PRAGMA legacy_alter_table = ON"));
+  return true;
+}
+
+Result<bool> SqliteSink::begin_item() {
+  if (!aside_) return false;
+  if (++items_ <= items_standing_) return true;
+  if (database_->in_transaction()) return false;
+  if (options_.stop != nullptr && options_.stop->load()) {
+    return Error{Errc::kInterrupted, "fill the tables", options_.path, "asked to stop"};
+  }
+  if (options_.pause && options_.clock != nullptr) {
+    const std::int64_t now = options_.clock->steady_micros();
+    // Rises by the commits of others only.
+    ADM_ASSIGN(const std::int64_t version, database_->query_integer("PRAGMA data_version"));
+    if (version != others_version_) others_seen_micros_ = now;
+    others_version_ = version;
+    const bool alone = now - others_seen_micros_ > kOthersAwayMicros;
+    const std::int64_t left = transaction_ended_micros_ + (alone ? kFillShortPauseMicros : kFillPauseMicros) - now;
+    if (left > 0) options_.pause(left);
+  }
+  if (replaced()) return Error{Errc::kReplaced, "fill the tables", options_.path, "another file was put in its place"};
+  ADM_TRY(begin_immediate("fill"));
+  rows_before_transaction_ = total().inserted;
+  if (options_.clock != nullptr) transaction_began_micros_ = options_.clock->steady_micros();
+  return false;
+}
+
+Status SqliteSink::end_item() {
+  if (!aside_) return {};
+  const bool late = options_.clock != nullptr &&
+                    options_.clock->steady_micros() - transaction_began_micros_ >= kFillTransactionMicros;
+  if (!late && total().inserted - rows_before_transaction_ < kFillTransactionRows) return {};
+  return end_fill_transaction();
+}
+
+Status SqliteSink::end_fill_transaction() {
+  sqlite::Statement& note = aside_->statements->note_items;
+  note.bind(1, std::string_view(fill_token_));
+  note.bind(2, items_);
+  ADM_TRY(note.run());
+  if (database_->changes() != 1) {
+    return Error{Errc::kReplaced, "fill the tables", options_.path, "somebody else removed what was filled so far"};
+  }
+  ADM_TRY(database_->commit());
+  if (options_.clock != nullptr) transaction_ended_micros_ = options_.clock->steady_micros();
+  return {};
+}
+
+Status SqliteSink::end_fill() {
+  if (database_->in_transaction()) ADM_TRY(end_fill_transaction());
+  if (replaced()) return Error{Errc::kReplaced, "fill the tables", options_.path, "another file was put in its place"};
+  aside_.reset();
+  ADM_TRY(database_->execute("PRAGMA synchronous = FULL"));
+  ADM_TRY(begin_immediate("epoch"));
+  ADM_TRY(check_still_ours());
+  ADM_ASSIGN(const auto items, aside_items(*database_, fill_token_));
+  bool in_place = false;
+  if (items && *items == items_) {
+    ADM_ASSIGN(in_place, exchange(*database_));
+  }
+  if (in_place) return {};
+  fill_token_.clear();
+  return Error{Errc::kReplaced, "put the filled tables in place", options_.path,
+               "somebody wrote to the tables meanwhile"};
+}
+
+Status SqliteSink::remove_unfinished_fill() {
+  fill_token_.clear();
+  for (;;) {
+    ADM_ASSIGN(const bool stands, aside_stands(*database_));
+    if (!stands) return {};
+    if (options_.stop != nullptr && options_.stop->load()) {
+      return Error{Errc::kInterrupted, "remove an unfinished fill", options_.path, "asked to stop"};
+    }
+    ADM_TRY(begin_immediate("fill"));
+    sqlite::Transaction transaction(*database_);
+    ADM_TRY(remove_some_of_aside(*database_, kRemoveRows));
+    ADM_TRY(transaction.commit());
+    if (options_.rows_removed != nullptr) options_.rows_removed->fetch_add(kRemoveRows);
+    if (options_.pause) options_.pause(kFillPauseMicros);
+  }
 }
 
 }  // namespace admetrics::sink

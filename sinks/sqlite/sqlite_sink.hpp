@@ -1,6 +1,8 @@
 #pragma once
 
 #include <array>
+#include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -8,8 +10,10 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/clock.hpp"
 #include "core/engine/ports.hpp"
 #include "core/sqlite/database.hpp"
+#include "core/sqlite/lock_meter.hpp"
 #include "sinks/sqlite/row_table.hpp"
 
 namespace admetrics::sink {
@@ -18,6 +22,12 @@ struct SqliteSinkOptions {
   std::string path;
   int busy_timeout_ms = 5'000;                               // how long one attempt waits for another's write lock
   std::int64_t large_cache_bytes = std::int64_t{128} << 20;  // of pages, while a large epoch is written
+  const Clock* clock = nullptr;         // measures how long a transaction of a fill takes; none: rows are counted only
+  sqlite::LockMeters* locks = nullptr;  // measure how long the write lock is held
+  /// Waits between two transactions of a fill, so that whoever waits for the write lock gets it; none: no wait.
+  std::function<void(std::int64_t micros)> pause = nullptr;
+  const std::atomic<bool>* stop = nullptr;             // once true, what takes long ends with kInterrupted
+  std::atomic<std::uint64_t>* rows_removed = nullptr;  // rises with the rows of an unfinished fill that are removed
 };
 
 /// What somebody else did to the tables, as far as can be seen without reading them.
@@ -31,6 +41,14 @@ struct ForeignWork {
 
 /// The four tables in an SQLite database that others read, and may write to as well: the write lock is held from
 /// `begin` to `commit`, and the log is checkpointed passively only.
+
+/// The four tables in an SQLite database that others read, and may write to as well.
+///
+/// An epoch is one transaction; the log is checkpointed passively only. A small one holds the write lock from its first row to
+/// `commit`. A large one compares first, without the lock, and takes it for the rows that differ, or when these are too many
+/// to keep. A large one that finds the tables empty is written aside in many short transactions instead, and `commit` puts those
+/// tables in place (`first_fill.hpp`). One that fails on the way, as by a lock that is held for minutes, goes on where it was
+/// when the same epoch is begun again; what another process left behind is removed by `open`.
 class SqliteSink : public Sink {
  public:
   explicit SqliteSink(SqliteSinkOptions options);
@@ -44,7 +62,7 @@ class SqliteSink : public Sink {
   Status write_cells(std::span<const CellWrite> cells) override;
   Status write_names(std::span<const NameWrite> names) override;
   Status write_hierarchies(std::span<const HierarchyWrite> hierarchies) override;
-  [[nodiscard]] std::int64_t rows_written() const override { return receipt_.written(); }
+  [[nodiscard]] std::int64_t rows_written() const override;
   Result<SinkReceipt> commit() override;
   void rollback() override;
 
@@ -60,23 +78,52 @@ class SqliteSink : public Sink {
   using Edges = std::array<std::pair<std::int64_t, std::int64_t>, 4>;
 
   struct Statements;
-  Status prepare();
+  /// The four tables, or those aside.
+  struct Tables {
+    RowTable main;
+    RowTable breakdown;
+    std::unique_ptr<Statements> statements;
+  };
+  Result<Tables> prepare(std::string_view prefix);
+  [[nodiscard]] Tables& tables() { return aside_ ? *aside_ : *live_; }
   Status create_missing();
   Result<SinkState> read_state();
+  Result<bool> anything_to_purge();
   Status purge();
   Status check_still_ours();
   Result<Edges> read_edges();
   Status look_for_foreign_work();
   Status note_key(SinkKey::Kind kind, Level level, std::string_view entity_id, Day day);
+  enum Filled : std::size_t { kMain, kBreakdown, kNames, kHierarchies };
+  [[nodiscard]] SinkReceipt total() const;
+  /// The epoch's transaction, with what goes before its rows.
+  Status begin_epoch();
+  Status look_whether_empty();
+  /// Without the lock: counts the rows that stand, and keeps the cells that differ.
+  Status compare(std::span<const CellWrite> cells);
+  /// Takes the lock, and writes what was kept.
+  Status begin_writing();
+  Status write_cell(const CellWrite& cell);
+  Status write_name(const NameWrite& name);
+  Status write_hierarchy(const HierarchyWrite& hierarchy);
+  Status begin_immediate(std::string_view work);
+  // Of a fill.
+  Status begin_fill();
+  Result<bool> resume_fill();
+  Status end_fill();
+  Status remove_unfinished_fill();
+  /// Before an item is written: true where it stands already, by a transaction before this one's failure.
+  Result<bool> begin_item();
+  Status end_item();
+  Status end_fill_transaction();
   void note_row(const SinkKey& key, Breakdown breakdown, std::string_view value);
 
   const std::string name_ = "sqlite";
   const SqliteSinkOptions options_;
   std::string file_;  // identity when it was opened
   std::unique_ptr<sqlite::Connection> database_;
-  std::optional<RowTable> main_;
-  std::optional<RowTable> breakdown_;
-  std::unique_ptr<Statements> statements_;
+  std::optional<Tables> live_;
+  std::optional<Tables> aside_;  // while a fill goes on
   // How the tables were left by the last commit, or found when they were opened.
   std::optional<Edges> edges_;
   std::int64_t seen_data_version_ = -1;
@@ -92,7 +139,26 @@ class SqliteSink : public Sink {
   std::size_t keys_noted_ = 0;
   bool keys_complete_ = true;  // the list names everything that the ledger has not heard of
   std::size_t cells_written_ = 0;
-  SinkReceipt receipt_;
+  bool audit_ = false;
+  bool purge_ = false;                // there are rows whose key is none of ours
+  bool begun_ = false;                // the transaction is open
+  bool comparing_ = false;            // and shall not be yet
+  std::vector<CellWrite> differing_;  // what is to be written when it is
+  std::int64_t differing_bytes_ = 0;
+  bool can_fill_ = false;              // the tables may be exchanged for others, should this epoch turn out to be large
+  SinkReceipt receipt_;                // but its numbers, until the commit
+  std::array<SinkReceipt, 4> counts_;  // by table: numbers only
+  // A fill's: items are cells, names and pairs, in the order in which they come.
+  std::string fill_token_;    // of the epoch that is being filled; "": none
+  bool fill_failed_ = false;  // it may go on where it was, if it is what comes next
+  std::int64_t items_ = 0;
+  std::int64_t items_standing_ = 0;
+  std::int64_t rows_before_transaction_ = 0;
+  std::int64_t transaction_began_micros_ = 0;
+  std::int64_t transaction_ended_micros_ = 0;
+  std::int64_t others_version_ = -1;
+  std::int64_t others_seen_micros_ =
+      0;  // when somebody else's commit was last noticed; a fill begins as if it were then
 };
 
 }  // namespace admetrics::sink

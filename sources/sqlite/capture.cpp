@@ -7,7 +7,9 @@ namespace admetrics::source {
 namespace {
 
 constexpr std::string_view kTriggerPrefix = "_admetrics_";
-constexpr int kTrimRecordsPerTransaction = 5'000;  // keeps the writer's wait short
+constexpr int kTrimRecordsPerTransaction = 2'000;  // some two milliseconds: a writer waits no longer
+// Longer than a writer that waits lets pass between asking for the lock again, at first (SQLite's busy handler).
+constexpr std::int64_t kTrimPauseMicros = 13'000;
 
 constexpr const char* kLogSchema = R"sql(
 CREATE TABLE IF NOT EXISTS _admetrics_changes (seq INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL, key1, key2);
@@ -277,14 +279,16 @@ Result<bool> renew_mark(sqlite::Connection& database, const std::string& known) 
   return good;
 }
 
-Status trim_log(sqlite::Connection& database, std::int64_t seq) {
+Result<bool> trim_log(sqlite::Connection& database, std::int64_t seq, int transactions_max,
+                      const std::function<void(std::int64_t)>& pause) {
   ADM_ASSIGN(sqlite::Statement note,
              database.prepare("UPDATE _admetrics_capture SET acknowledged = ?1 WHERE acknowledged < ?1"));
   ADM_ASSIGN(sqlite::Statement remove,
              database.prepare(
                  "DELETE FROM _admetrics_changes WHERE seq IN (SELECT seq FROM _admetrics_changes WHERE seq <= ?1 "
                  "ORDER BY seq LIMIT ?2)"));
-  for (;;) {
+  for (int transactions = 0; transactions < transactions_max; ++transactions) {
+    if (transactions > 0 && pause) pause(kTrimPauseMicros);
     ADM_TRY(database.begin_immediate());
     sqlite::Transaction transaction(database);
     note.bind(1, seq);
@@ -294,8 +298,9 @@ Status trim_log(sqlite::Connection& database, std::int64_t seq) {
     ADM_TRY(remove.run());
     const std::int64_t removed = database.changes();
     ADM_TRY(transaction.commit());
-    if (removed < kTrimRecordsPerTransaction) return {};
+    if (removed < kTrimRecordsPerTransaction) return true;
   }
+  return false;
 }
 
 }  // namespace admetrics::source

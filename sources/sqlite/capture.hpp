@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -42,7 +44,10 @@ Status arm_capture(sqlite::Connection& database, std::span<const RawTable> table
 /// A database without a log is left alone (true).
 Result<bool> renew_mark(sqlite::Connection& database, const std::string& known);
 
-/// Marks records up to `seq` as taken, and removes them, in short transactions.
-Status trim_log(sqlite::Connection& database, std::int64_t seq);
+/// Marks records up to `seq` as taken, and removes them in transactions of a few milliseconds, at most `transactions_max`;
+/// `pause` is called between two of them, so that a writer who waits gets the lock. True: all are removed.
+Result<bool> trim_log(sqlite::Connection& database, std::int64_t seq,
+                      int transactions_max = std::numeric_limits<int>::max(),
+                      const std::function<void(std::int64_t micros)>& pause = nullptr);
 
 }  // namespace admetrics::source

@@ -14,6 +14,7 @@ namespace {
 
 constexpr int kArmAttemptsMax = 5;
 constexpr std::int64_t kTrimAfterRecords = 5'000;
+constexpr int kTrimTransactionsPerEpoch = 4;  // what streams waits for them
 
 // What a full scan and a look-up cost, in nanoseconds a row and a key: measured by bench/, to choose the cheaper one.
 constexpr std::int64_t kScanRowNanos = 600;
@@ -58,7 +59,8 @@ std::uint8_t records_bit(std::int64_t kind) {
     case ChangeKind::kMetaDaily:
     case ChangeKind::kMetaCountry:
     case ChangeKind::kMetaRegion:
-    case ChangeKind::kMetaDevice: return 0;
+    case ChangeKind::kMetaDevice:
+    case ChangeKind::kHeartbeat: return 0;
   }
   return 0;
 }
@@ -242,7 +244,7 @@ Status SqliteSource::mark_databases(const std::optional<Position>& before) {
   for (const Side side : {kProduct, kAds}) {
     Database& database = *databases_[side];
     if (database.marked) continue;
-    const auto known = renew_mark(*database.writer, before ? before->sides[side].mark : std::string());
+    const auto known = renew_mark(writer(side, "capture"), before ? before->sides[side].mark : std::string());
     // A file that cannot be written keeps its mark: triggers that stand need no write.
     if (!known && known.error().code != Errc::kReadOnly) return known.error();
     database.mark_known = !known || *known;
@@ -356,7 +358,7 @@ Result<EpochInput> SqliteSource::begin_epoch(const std::string& position, const 
       }
       for (const Side side : {kProduct, kAds}) {
         if (states[side].armed) continue;
-        Status installed = arm_capture(*databases_[side]->writer, tables_of(side));
+        Status installed = arm_capture(writer(side, "capture"), tables_of(side));
         if (!installed.ok() && installed.error().code == Errc::kReadOnly) {
           return Error{Errc::kReadOnly, "install capture triggers", path_of(side),
                        "the file cannot be written; use capture = \"scan\" for a source that must not be written"};
@@ -634,21 +636,76 @@ Status SqliteSource::acknowledge(const std::string& position) {
       continue;
     }
     if (database.acknowledged_seq - database.trimmed_seq >= kTrimAfterRecords) {
-      ADM_TRY(trim_log(*database.writer, database.acknowledged_seq));
-      database.trimmed_seq = database.acknowledged_seq;
+      if (auto trimmed = trim_side(side, kTrimTransactionsPerEpoch); !trimmed) return std::move(trimmed).error();
     }
   }
   return {};
 }
 
+sqlite::Connection& SqliteSource::writer(Side side, std::string_view work) {
+  sqlite::Connection& connection = *databases_[side]->writer;
+  if (options_.locks != nullptr)
+    connection.set_lock_meter(&options_.locks->of(side == kProduct ? "product" : "ads", work));
+  return connection;
+}
+
+Result<bool> SqliteSource::trim_side(Side side, int transactions_max) {
+  Database& database = *databases_[side];
+  ADM_ASSIGN(const bool all,
+             trim_log(writer(side, "trim"), database.acknowledged_seq, transactions_max, options_.pause));
+  if (all) database.trimmed_seq = database.acknowledged_seq;
+  return all;
+}
+
 Status SqliteSource::trim() {
   if (!options_.triggers) return {};
-  for (auto& database : databases_) {
-    if (!database || database->acknowledged_seq == database->trimmed_seq) continue;
-    ADM_TRY(trim_log(*database->writer, database->acknowledged_seq));
-    database->trimmed_seq = database->acknowledged_seq;
+  for (const Side side : {kProduct, kAds}) {
+    if (!databases_[side] || databases_[side]->acknowledged_seq == databases_[side]->trimmed_seq) continue;
+    if (auto trimmed = trim_side(side, std::numeric_limits<int>::max()); !trimmed) return std::move(trimmed).error();
   }
   return {};
+}
+
+Result<bool> SqliteSource::trim_some() {
+  if (!options_.triggers) return true;
+  bool all = true;
+  for (const Side side : {kProduct, kAds}) {
+    if (!databases_[side] || databases_[side]->acknowledged_seq == databases_[side]->trimmed_seq) continue;
+    ADM_ASSIGN(const bool trimmed, trim_side(side, kTrimTransactionsPerEpoch));
+    all = all && trimmed;
+  }
+  return all;
+}
+
+Result<LogSize> SqliteSource::log_size() {
+  LogSize size;
+  if (!options_.triggers) return size;
+  for (auto& database : databases_) {
+    if (!database) continue;
+    // Removed from the front only, so what stands is one stretch; its keys' length is that of the latest ones.
+    ADM_ASSIGN(
+        const std::int64_t records,
+        database->watch->query_integer("SELECT coalesce((SELECT max(seq) FROM _admetrics_changes) - (SELECT min(seq) "
+                                       "FROM _admetrics_changes) + 1, 0)"));
+    ADM_ASSIGN(const std::int64_t bytes_each,
+               database->watch->query_integer("SELECT coalesce(avg(length(key1) + coalesce(length(key2), 0)), 0) + 12 "
+                                              "FROM (SELECT key1, key2 FROM _admetrics_changes ORDER BY seq DESC LIMIT "
+                                              "64)"));
+    size.records += records;
+    size.bytes += records * bytes_each;
+  }
+  return size;
+}
+
+Status SqliteSource::write_heartbeat() {
+  Database* database = databases_[kProduct].get();
+  if (!options_.triggers || database == nullptr) return {};
+  sqlite::Connection& connection = writer(kProduct, "heartbeat");
+  ADM_TRY(connection.begin_immediate());
+  sqlite::Transaction transaction(connection);
+  ADM_TRY(connection.execute("INSERT INTO _admetrics_changes (kind) VALUES (" +
+                             std::to_string(static_cast<int>(ChangeKind::kHeartbeat)) + ")"));
+  return transaction.commit();
 }
 
 Result<std::int64_t> SqliteSource::pending_records() {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 #include "core/base/clock.hpp"
 #include "core/engine/ports.hpp"
 #include "core/sqlite/database.hpp"
+#include "core/sqlite/lock_meter.hpp"
 #include "sources/sqlite/capture.hpp"
 #include "sources/sqlite/fact_reader.hpp"
 #include "sources/sqlite/torn_days.hpp"
@@ -27,6 +29,9 @@ struct SqliteSourceOptions {
   /// How long users whose events are being reloaded may be held back; 0, or no clock: not at all.
   std::int64_t hold_torn_days_max_seconds = 0;
   const Clock* clock = nullptr;
+  sqlite::LockMeters* locks = nullptr;  // measure how long our writes hold the write locks
+  /// Waits between two write transactions of one piece of work; none: no wait.
+  std::function<void(std::int64_t micros)> pause = nullptr;
 };
 
 /// What the last epoch held back.
@@ -35,6 +40,12 @@ struct HeldBack {
   std::int64_t users = 0;  // whose changes wait
   bool everyone = false;   // nobody's rows are read while the days are torn: who changed is not known, or too many did
   std::vector<Day> given_up;  // waited too long: what is there counts
+};
+
+/// What the change logs hold that was not removed yet.
+struct LogSize {
+  std::int64_t records = 0;
+  std::int64_t bytes = 0;
 };
 
 /// The pipeline's two databases as an engine's source.
@@ -60,6 +71,12 @@ class SqliteSource : public Source {
 
   /// Removes every acknowledged record from the logs.
   Status trim();
+  /// Removes some, in a moment. True: there are no more.
+  Result<bool> trim_some();
+  /// Records and bytes of the logs as they stand; bytes by the pages in use, an estimate of what records take.
+  Result<LogSize> log_size();
+  /// Writes a record that names no key: it goes the whole way, and changes nothing. Not with capture = "scan".
+  Status write_heartbeat();
   /// Cheap: whether an epoch would find something. An error is a reason to look, too.
   Result<bool> has_changes();
   /// Change records that no epoch has taken yet.
@@ -89,6 +106,9 @@ class SqliteSource : public Source {
   void add_wish(const EpochWish& wish, const Position& now, EpochInput& input) const;
   Status read_ad_day_changes(const SidePosition& before, const SidePosition& now, EpochInput& input);
   Result<Mappings> read_mappings();
+  /// The connection that may write, measured under `work`.
+  sqlite::Connection& writer(Side side, std::string_view work);
+  Result<bool> trim_side(Side side, int transactions_max);
 
   SqliteSourceOptions options_;
   std::array<std::unique_ptr<Database>, 2> databases_;

@@ -19,6 +19,7 @@ enum class ChangeKind : std::uint8_t {
   kCountryMapping = 4,
   kDeviceMapping = 5,
   kProcessedDay = 6,
+  kHeartbeat = 7,  // no table's: written by the daemon itself, to see that records come through
   kMetaDaily = 10,
   kMetaCountry = 11,
   kMetaRegion = 12,

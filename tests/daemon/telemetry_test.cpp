@@ -72,6 +72,61 @@ TEST(TelemetryTest, TheSelfAuditIsToldByKind) {
   }
 }
 
+TEST(TelemetryTest, LocksAreAHistogramOfWhatThePipelineCounts) {
+  Telemetry telemetry;
+  DaemonStatus status;
+  sqlite::LockHolds holds;
+  holds.database = "sink";
+  holds.work = "fill";
+  holds.counts[3] = 2;  // up to 10 ms
+  holds.counts[5] = 1;  // up to 50 ms
+  holds.sum_micros = 55'000;
+  status.locks = {holds};
+  const auto locks = [&] {
+    const std::string all = telemetry.text(status);
+    return all.substr(all.find("# HELP admetricsd_write_lock_held_seconds"));
+  };
+  std::string text = locks();
+  EXPECT_THAT(text,
+              HasSubstr("admetricsd_write_lock_held_seconds_bucket{database=\"sink\",work=\"fill\",le=\"0.01\"} 2\n"));
+  EXPECT_THAT(text,
+              HasSubstr("admetricsd_write_lock_held_seconds_bucket{database=\"sink\",work=\"fill\",le=\"0.05\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr("admetricsd_write_lock_held_seconds_sum{database=\"sink\",work=\"fill\"} 0.055\n"));
+  // Asked again nothing is counted twice; another pipeline counts on.
+  EXPECT_EQ(locks(), text);
+  status.locks[0].counts = {};
+  status.locks[0].counts[0] = 4;
+  status.locks[0].sum_micros = 1'000;
+  text = locks();
+  EXPECT_THAT(text, HasSubstr("admetricsd_write_lock_held_seconds_count{database=\"sink\",work=\"fill\"} 7\n"));
+}
+
+TEST(TelemetryTest, RowsAreToldByTable) {
+  Telemetry telemetry;
+  EpochEvent event;
+  SinkReceipt receipt;
+  receipt.tables = {{"daily_mixpanel_metrics", 1, 2, 3, 4}};
+  event.report.receipts = {receipt};
+  telemetry.note_epoch(event);
+  telemetry.note_epoch(event);
+  EXPECT_THAT(telemetry.text({}),
+              HasSubstr("admetricsd_table_rows_total{result=\"deleted\",table=\"daily_mixpanel_metrics\"} 6\n"));
+}
+
+TEST(TelemetryTest, TheLastVerificationIsOneOfFour) {
+  Telemetry telemetry;
+  DaemonStatus status;
+  EXPECT_THAT(telemetry.text(status), HasSubstr("admetricsd_last_verification{result=\"none\"} 1\n"));
+  status.verification.at_seconds = 1'753'956'000;
+  EXPECT_THAT(telemetry.text(status), HasSubstr("admetricsd_last_verification{result=\"unknown\"} 1\n"));
+  status.verification.known = true;
+  EXPECT_THAT(telemetry.text(status), HasSubstr("admetricsd_last_verification{result=\"different\"} 1\n"));
+  status.verification.equal = true;
+  const std::string text = telemetry.text(status);
+  EXPECT_THAT(text, HasSubstr("admetricsd_last_verification{result=\"equal\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("admetricsd_last_verification{result=\"different\"} 0\n"));
+}
+
 TEST(TelemetryTest, StatesAreOneOfASet) {
   Telemetry telemetry;
   DaemonStatus status;

@@ -571,6 +571,36 @@ INSTANTIATE_TEST_SUITE_P(RollbackJournal, SqliteSinkOnAFailingDisk, testing::Val
 
 TEST_P(SqliteSinkOnAFailingDisk, AFullDiskAtAnyWriteLeavesAWholeEpoch) { fail_everywhere(SQLITE_FULL, Errc::kFull); }
 
+TEST_P(SqliteSinkOnAFailingDisk, AFirstFillThatFailsAtAnyWriteIsInvisibleOrWhole) {
+  for (std::int64_t calls = 0;; calls += 1 + calls / 16) {
+    ASSERT_LT(calls, 100'000);
+    target_ = GetParam().make();
+    sink_ = SqliteTarget::connect_by("file:" + file().path() + "?vfs=" + FailingDisk::kName);
+    ASSERT_TRUE(sink_->open().ok());
+    FailingDisk::fail_after(calls, SQLITE_FULL);
+    const Status done = attempt(1, unit(1));
+    const bool failed = FailingDisk::has_failed();
+    FailingDisk::work();
+    const std::int64_t rows = file().ask("SELECT count(*) FROM daily_mixpanel_metrics");
+    EXPECT_TRUE(rows == 0 || rows == 200) << rows << " at call " << calls;
+    if (!done.ok()) {
+      EXPECT_EQ(done.error().code, Errc::kFull) << done.error().line() << " at call " << calls;
+      // The engine asks what happened, and tries again: on the same sink, from where it was.
+      sink_->rollback();
+      const auto state = sink_->open();
+      ASSERT_TRUE(state.ok()) << state.error().line();
+      if (state->epoch.value == 0) {
+        ASSERT_TRUE(attempt(1, unit(1)).ok()) << "at call " << calls;
+      }
+    }
+    sink_.reset();
+    EXPECT_EQ(reopen().epoch.value, 1U);
+    EXPECT_EQ(commit(1, unit(1)).written(), 0) << "at call " << calls;
+    EXPECT_EQ(file().ask_text("PRAGMA integrity_check"), "ok");
+    if (!failed) break;
+  }
+}
+
 TEST_P(SqliteSinkOnAFailingDisk, AnErrorAtAnyWriteLeavesAWholeEpoch) { fail_everywhere(SQLITE_IOERR_WRITE, Errc::kIo); }
 
 }  // namespace

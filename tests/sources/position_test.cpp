@@ -105,7 +105,7 @@ TEST_F(Position, RecordsAreTrimmedOnlyAfterTheirAcknowledgement) {
   EXPECT_THAT(changed_users(), ElementsAre("u2"));
 }
 
-TEST_F(Position, AFullLogIsTrimmedByTheAcknowledgementItself) {
+TEST_F(Position, AFullLogIsTrimmedByTheAcknowledgementItselfAndTheRestInAMoment) {
   pipeline();
   watch();
   product(
@@ -113,6 +113,26 @@ TEST_F(Position, AFullLogIsTrimmedByTheAcknowledgementItself) {
       "INSERT INTO mixpanel_event (event_uuid, distinct_id) SELECT 'e' || i, 'u1' FROM n");
   EXPECT_EQ(logged(), 12'345);
   EXPECT_THAT(changed_users(), ElementsAre("u1"));
+  EXPECT_EQ(logged(), 4'345) << "an epoch does not wait for more than four transactions";
+  EXPECT_EQ(source_->log_size()->records, 4'345);
+  EXPECT_GT(source_->log_size()->bytes, 4'345);
+  const auto all = source_->trim_some();
+  ASSERT_TRUE(all.ok()) << all.error().line();
+  EXPECT_TRUE(*all);
+  EXPECT_EQ(logged(), 0);
+  EXPECT_EQ(source_->log_size()->records, 0);
+}
+
+TEST_F(Position, AHeartbeatComesThroughAndNamesNobody) {
+  pipeline();
+  watch();
+  EXPECT_TRUE(source_->write_heartbeat().ok());
+  EXPECT_EQ(logged(), 1);
+  EXPECT_TRUE(*source_->has_changes());
+  const std::string before = position_;
+  EXPECT_THAT(changed_users(), IsEmpty());
+  EXPECT_NE(position_, before);
+  trim();
   EXPECT_EQ(logged(), 0);
 }
 
