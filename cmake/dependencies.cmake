@@ -10,7 +10,9 @@
 #   admetrics::concurrentqueue <concurrentqueue.h>, <blockingconcurrentqueue.h>
 #   admetrics::systemd         service notification: sd_notify
 #   admetrics::sqlite3         third_party/sqlite
+#   PkgConfig::libpq           PostgreSQL's client library, for its sink only
 #   admetrics::libdeflate      gzip of whole answers, several times as fast as zlib
+#   admetrics::zlib, admetrics::zstd  reading compressed change logs piece by piece
 #   GTest::gtest_main, GTest::gmock, benchmark::benchmark_main
 #
 # scripts/setup.sh installs them.
@@ -45,6 +47,17 @@ pkg_check_modules(libdeflate REQUIRED IMPORTED_TARGET libdeflate)
 add_library(admetrics_libdeflate INTERFACE)
 add_library(admetrics::libdeflate ALIAS admetrics_libdeflate)
 target_link_libraries(admetrics_libdeflate INTERFACE PkgConfig::libdeflate)
+
+pkg_check_modules(libpq REQUIRED IMPORTED_TARGET libpq)
+find_package(ZLIB REQUIRED)
+add_library(admetrics_zlib INTERFACE)
+add_library(admetrics::zlib ALIAS admetrics_zlib)
+target_link_libraries(admetrics_zlib INTERFACE ZLIB::ZLIB)
+
+pkg_check_modules(libzstd REQUIRED IMPORTED_TARGET libzstd)
+add_library(admetrics_zstd INTERFACE)
+add_library(admetrics::zstd ALIAS admetrics_zstd)
+target_link_libraries(admetrics_zstd INTERFACE PkgConfig::libzstd)
 
 # moodycamel's queue is headers without a package file; Debian keeps them in a folder of their own.
 find_path(CONCURRENTQUEUE_INCLUDE_DIR concurrentqueue.h PATH_SUFFIXES concurrentqueue moodycamel REQUIRED)

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <thread>
+#include <vector>
 
 #include "daemon/api/http_service.hpp"
 #include "daemon/control.hpp"
@@ -115,7 +116,14 @@ class Application {
 
   void watch_files() {
     if (options_.once || !config_->capture_triggers) return;
-    auto created = source::FileWatcher::create(io_, {config_->product_db, config_->ads_db}, [this] {
+    std::vector<std::string> watched{config_->product_db, config_->ads_db};
+    if (config_->reads_changelog()) {
+      watched = {config_->replay_folder()};
+      if (config_->changelog.path != "-") watched.push_back(config_->changelog.path);
+      std::error_code ignored;
+      std::filesystem::create_directories(config_->replay_folder(), ignored);
+    }
+    auto created = source::FileWatcher::create(io_, watched, [this] {
       if (pipeline_) pipeline_->notify();
     });
     if (created) {
@@ -153,7 +161,7 @@ class Application {
     for (const auto& [key, path] : {std::pair("source.sqlite.product_db", read.config.product_db),
                                     std::pair("source.sqlite.ads_db", read.config.ads_db)}) {
       std::error_code unreachable;
-      if (read.good() && !std::filesystem::exists(path, unreachable))
+      if (read.good() && !read.config.reads_changelog() && !std::filesystem::exists(path, unreachable))
         read.mistakes.push_back({0, key, path + ": no such file"});
     }
     // The server first: it is the only one that may still refuse, and the new configuration is taken whole or not at all.
@@ -162,7 +170,7 @@ class Application {
         read.mistakes.push_back({0, "http", served.error().line()});
     }
     if (!read.good()) {
-      for (const std::string& line : read.lines()) log_line(LogLevel::kError, "reload refused: " + line);
+      for (const std::string& line : read.lines()) log_outcome(LogLevel::kError, "reload refused: " + line);
       board_.note_reload(false, clock_.now().seconds, read.lines().front());
       service::ready();
       return;

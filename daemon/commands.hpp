@@ -12,6 +12,7 @@ namespace admetrics {
 
 struct VerifyArguments {
   std::string config;
+  std::string sink = "sqlite";
   std::optional<Day> since;
   std::optional<Day> until;
   std::optional<Day> as_of;

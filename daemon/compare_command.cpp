@@ -9,6 +9,7 @@
 #include "core/model/row.hpp"
 #include "daemon/console.hpp"
 #include "daemon/exit_codes.hpp"
+#include "daemon/following_sinks.hpp"
 
 namespace admetrics {
 namespace {
@@ -42,8 +43,10 @@ Status read_tolerances(const std::vector<std::string>& texts, CompareOptions& op
 int compare_command(const CompareArguments& arguments) {
   const auto config = load_config(arguments.config);
   if (!config) return exit_code::kConfig;
+  const auto ours = SinkDatabase::open(*config, arguments.sink);
+  if (!ours) return fail(ours.error());
   CompareOptions options;
-  options.here = config->sink_path;
+  options.here = ours->path();
   options.there = arguments.with;
   options.since = arguments.since;
   options.until = arguments.until;

@@ -10,6 +10,7 @@ namespace admetrics {
 
 struct CompareArguments {
   std::string config;
+  std::string sink = "sqlite";
   std::string with;
   std::optional<Day> since;
   std::optional<Day> until;

@@ -11,6 +11,9 @@
 #include <map>
 #include <numeric>
 #include <tuple>
+#include <utility>
+
+#include "sinks/postgres/settings.hpp"
 
 namespace admetrics {
 namespace {
@@ -153,6 +156,25 @@ std::string take_measure_from(const toml::node& node, const std::pair<std::strin
   return problem;
 }
 
+/// One name, or a list of them.
+std::string take_names(const toml::node& node, std::vector<std::string>& into) {
+  const std::string wrong = "must be a name in quotes, or a list of such names";
+  std::vector<std::string> names;
+  if (const toml::array* list = node.as_array()) {
+    for (const toml::node& entry : *list) {
+      const auto name = entry.value_exact<std::string>();
+      if (!name || name->empty()) return wrong;
+      names.push_back(*name);
+    }
+  } else if (const auto name = node.value_exact<std::string>(); name && !name->empty()) {
+    names.push_back(*name);
+  } else {
+    return wrong;
+  }
+  into = std::move(names);
+  return "";
+}
+
 const std::vector<Key>& known_keys() {
   static const std::vector<Key> keys{
       {"source.sqlite.product_db", [](const toml::node& n, Config& c) { return take_name(n, c.product_db); }},
@@ -174,7 +196,102 @@ const std::vector<Key>& known_keys() {
        [](const toml::node& n, Config& c) {
          return take_measure(n, kDurationsMs, "\"1h\"", c.tunables.hold_torn_days_max_ms);
        }},
+      {"source.changelog.path", [](const toml::node& n, Config& c) { return take_name(n, c.changelog.path); }},
+      {"source.changelog.format",
+       [](const toml::node& n, Config& c) {
+         const std::vector<std::string> choices{"auto", "debezium", "plain", "mixpanel"};  // as LogFormat
+         std::string choice;
+         std::string problem = take_choice(n, choices, choice);
+         const auto at = std::find(choices.begin(), choices.end(), choice) - choices.begin();
+         if (problem.empty()) c.changelog.format = static_cast<source::LogFormat>(at);
+         return problem;
+       }},
+      {"source.changelog.landing_db", [](const toml::node& n, Config& c) { return take_name(n, c.landing_db); }},
+      {"source.changelog.dead_letters",
+       [](const toml::node& n, Config& c) { return take_name(n, c.changelog.dead_letters); }},
+      {"source.changelog.hold_transactions_max",
+       [](const toml::node& n, Config& c) {
+         return take_measure(n, kDurationsMs, "\"1h\"", c.changelog.hold_transactions_max_ms);
+       }},
+      {"source.changelog.hold_transactions_size_max",
+       [](const toml::node& n, Config& c) {
+         return take_measure_from(n, kSizesBytes, "\"1GiB\"", 1 << 20, "\"1MiB\"",
+                                  c.changelog.hold_transactions_size_max_bytes);
+       }},
+      {"source.changelog.hold_torn_days_max",
+       [](const toml::node& n, Config& c) {
+         return take_measure(n, kDurationsMs, "\"1h\"", c.tunables.hold_torn_days_max_ms);
+       }},
+      {"source.changelog.mixpanel.time_zone",
+       [](const toml::node& n, Config& c) {
+         std::string problem = take_name(n, c.changelog.mixpanel.time_zone);
+         if (!problem.empty()) return problem;
+         const auto zone = TimeZone::find(c.changelog.mixpanel.time_zone);
+         return zone ? std::string() : "\"" + c.changelog.mixpanel.time_zone + "\" is " + zone.error().detail;
+       }},
+      {"source.changelog.mixpanel.event_uuid",
+       [](const toml::node& n, Config& c) { return take_names(n, c.changelog.mixpanel.event_uuid); }},
+      {"source.changelog.mixpanel.distinct_id",
+       [](const toml::node& n, Config& c) { return take_names(n, c.changelog.mixpanel.distinct_id); }},
+      {"source.changelog.mixpanel.event_time",
+       [](const toml::node& n, Config& c) { return take_names(n, c.changelog.mixpanel.event_time); }},
+      {"source.changelog.mixpanel.revenue_usd",
+       [](const toml::node& n, Config& c) { return take_names(n, c.changelog.mixpanel.revenue_usd); }},
+      {"source.changelog.mixpanel.abi_ad_id",
+       [](const toml::node& n, Config& c) { return take_names(n, c.changelog.mixpanel.abi_ad_id); }},
+      {"source.changelog.mixpanel.abi_campaign_id",
+       [](const toml::node& n, Config& c) { return take_names(n, c.changelog.mixpanel.abi_campaign_id); }},
+      {"source.changelog.mixpanel.abi_ad_set_id",
+       [](const toml::node& n, Config& c) { return take_names(n, c.changelog.mixpanel.abi_ad_set_id); }},
+      {"source.changelog.mixpanel.country",
+       [](const toml::node& n, Config& c) { return take_names(n, c.changelog.mixpanel.country); }},
+      {"source.changelog.mixpanel.region",
+       [](const toml::node& n, Config& c) { return take_names(n, c.changelog.mixpanel.region); }},
+      {"source.changelog.mixpanel.has_abi_attribution",
+       [](const toml::node& n, Config& c) { return take_names(n, c.changelog.mixpanel.has_abi_attribution); }},
       {"sink.sqlite.path", [](const toml::node& n, Config& c) { return take_name(n, c.sink_path); }},
+      {"sink.postgres.enabled", [](const toml::node& n, Config& c) { return take_flag(n, c.postgres.enabled); }},
+      {"sink.postgres.conninfo",
+       [](const toml::node& n, Config& c) {
+         std::string problem = take_text(n, c.postgres.conninfo);
+         if (problem.empty()) problem = sink::check_conninfo(c.postgres.conninfo);
+         if (!problem.empty()) c.postgres.conninfo.clear();  // it may hold a secret: nobody repeats it
+         return problem;
+       }},
+      {"sink.postgres.schema",
+       [](const toml::node& n, Config& c) {
+         constexpr std::size_t kNameBytesMax = 63;
+         std::string problem = take_name(n, c.postgres.schema);
+         if (problem.empty() && c.postgres.schema.size() > kNameBytesMax) problem = "must be at most 63 bytes long";
+         return problem;
+       }},
+      {"sink.postgres.user_lists",
+       [](const toml::node& n, Config& c) {
+         std::string choice;
+         std::string problem = take_choice(n, {"text", "jsonb"}, choice);
+         c.postgres.jsonb_lists = choice == "jsonb";
+         return problem;
+       }},
+      {"sink.postgres.connect_timeout",
+       [](const toml::node& n, Config& c) {
+         return take_measure_from(n, kDurationsMs, "\"10s\"", 100, "\"100ms\"", c.postgres.connect_timeout_ms);
+       }},
+      {"sink.postgres.statement_timeout",
+       [](const toml::node& n, Config& c) {
+         return take_measure_from(n, kDurationsMs, "\"5m\"", 1'000, "\"1s\"", c.postgres.statement_timeout_ms);
+       }},
+      {"sink.changefeed.enabled", [](const toml::node& n, Config& c) { return take_flag(n, c.changefeed.enabled); }},
+      {"sink.changefeed.path", [](const toml::node& n, Config& c) { return take_name(n, c.changefeed.path); }},
+      {"sink.changefeed.rotate_size",
+       [](const toml::node& n, Config& c) {
+         return take_measure(n, kSizesBytes, "\"256MiB\"", c.changefeed.rotate_size_bytes);
+       }},
+      {"sink.changefeed.rotate_after",
+       [](const toml::node& n, Config& c) {
+         return take_measure(n, kDurationsMs, "\"24h\"", c.changefeed.rotate_after_ms);
+       }},
+      {"sink.changefeed.keep",
+       [](const toml::node& n, Config& c) { return take_whole(n, 0, 1'000'000, c.changefeed.keep); }},
       {"state.dir", [](const toml::node& n, Config& c) { return take_name(n, c.state_dir); }},
       {"reporting.time_zone",
        [](const toml::node& n, Config& c) {
@@ -338,7 +455,8 @@ std::string nearest_key(const std::string& path) {
   // The whole path may be misspelled, or the key may stand outside its section.
   const auto distance_to = [&](const Key& key) {
     const std::string_view name = key.path.substr(key.path.rfind('.') + 1);
-    return std::min(edit_distance(path, key.path), edit_distance(path, name));
+    const std::size_t whole = edit_distance(path, key.path);
+    return std::pair(std::min(whole, edit_distance(path, name)), whole);
   };
   const auto nearest = std::min_element(keys.begin(), keys.end(),
                                         [&](const Key& a, const Key& b) { return distance_to(a) < distance_to(b); });
@@ -374,8 +492,6 @@ void take_table(const toml::table& table, const std::string& prefix, Config& con
       lines.emplace(path, line);
       if (std::string problem = known->take(node, config); !problem.empty())
         mistakes.push_back({line, path, std::move(problem)});
-    } else if (path == "source.changelog") {
-      mistakes.push_back({line, path, "this version reads SQLite tables only: use [source.sqlite]"});
     } else if (node.is_table() && is_section(path)) {
       take_table(*node.as_table(), path + '.', config, lines, mistakes);
     } else if (node.is_table() && !node.as_table()->empty()) {
@@ -425,6 +541,20 @@ void finish_http(HttpConfig& http, const Lines& lines, Mistakes& mistakes) {
   }
 }
 
+/// Either tables or a change log is the source. With a log, what it says lands in one database, which is read like the pipeline's.
+void finish_source(Config& config, const Lines& lines, Mistakes& mistakes) {
+  const bool wanted = std::any_of(lines.begin(), lines.end(),
+                                  [](const auto& line) { return line.first.starts_with("source.changelog."); });
+  if (!wanted) return;
+  const bool wrong_already =
+      std::any_of(mistakes.begin(), mistakes.end(), [](const auto& m) { return m.key == "source.changelog.path"; });
+  if (config.changelog.path.empty() && !wrong_already) mistakes.push_back({0, "source.changelog.path", "is missing"});
+  for (const auto& [key, line] : lines) {
+    if (key.starts_with("source.sqlite."))
+      mistakes.push_back({line, key, "cannot stand beside [source.changelog]: one of them is the source"});
+  }
+}
+
 std::string absolute_path(const std::string& path, const std::filesystem::path& folder) {
   std::string absolute = (folder / path).lexically_normal().string();
   if (absolute.size() > 1 && absolute.ends_with('/')) absolute.pop_back();
@@ -433,14 +563,16 @@ std::string absolute_path(const std::string& path, const std::filesystem::path& 
 
 }  // namespace
 
+std::string Config::replay_folder() const { return (std::filesystem::path(state_dir) / "replay").string(); }
+
 std::string Config::control_socket() const { return (std::filesystem::path(state_dir) / "control.sock").string(); }
 
 bool Config::needs_new_pipeline(const Config& next) const {
   const auto fixed = [](const Config& c) {
     const EventNames& names = c.reporting.names;
-    return std::tuple(c.product_db, c.ads_db, c.capture_triggers, c.sink_path, c.state_dir, c.reporting.zone.name(),
-                      c.reporting.trial_length_days, names.trial_started, names.initial_purchase, names.trial_converted,
-                      names.refund_contains, c.as_of, c.workers);
+    return std::tuple(c.product_db, c.ads_db, c.capture_triggers, c.changelog, c.sink_path, c.postgres, c.changefeed,
+                      c.state_dir, c.reporting.zone.name(), c.reporting.trial_length_days, names.trial_started,
+                      names.initial_purchase, names.trial_converted, names.refund_contains, c.as_of, c.workers);
   };
   return fixed(*this) != fixed(next);
 }
@@ -502,13 +634,26 @@ ConfigResult read_config(const std::string& file) {
     }
     path = absolute_path(path, folder);
   };
-  require(config.product_db, "source.sqlite.product_db", "");
-  require(config.ads_db, "source.sqlite.ads_db", "");
+  finish_source(config, lines, result.mistakes);
   require(config.state_dir, "state.dir", "state/");
+  const bool from_log = std::any_of(lines.begin(), lines.end(),
+                                    [](const auto& line) { return line.first.starts_with("source.changelog."); });
+  if (from_log) {
+    const std::filesystem::path state = config.state_dir;
+    if (!config.changelog.path.empty() && config.changelog.path != "-")
+      config.changelog.path = absolute_path(config.changelog.path, folder);
+    require(config.landing_db, "source.changelog.landing_db", (state / "landing.db").c_str());
+    require(config.changelog.dead_letters, "source.changelog.dead_letters", (state / "dead_letters.ndjson").c_str());
+    config.product_db = config.ads_db = config.landing_db;
+  } else {
+    require(config.product_db, "source.sqlite.product_db", "");
+    require(config.ads_db, "source.sqlite.ads_db", "");
+  }
   if (!config.product_db.empty()) require(config.sink_path, "sink.sqlite.path", config.product_db.c_str());
+  if (config.changefeed.path != "-") config.changefeed.path = absolute_path(config.changefeed.path, folder);
   if (!config.http.token_file.empty()) config.http.token_file = absolute_path(config.http.token_file, folder);
   finish_http(config.http, lines, result.mistakes);
-  if (!config.product_db.empty() && config.product_db == config.ads_db) {
+  if (!from_log && !config.product_db.empty() && config.product_db == config.ads_db) {
     result.mistakes.push_back({0, "source.sqlite.ads_db", "must be another file than source.sqlite.product_db"});
   }
   if (!config.ads_db.empty() && config.product_db != config.ads_db && config.sink_path == config.ads_db) {

@@ -9,6 +9,7 @@
 #include "core/base/day.hpp"
 #include "core/base/result.hpp"
 #include "core/model/reporting.hpp"
+#include "sources/changelog/record_parser.hpp"
 
 namespace admetrics {
 
@@ -42,6 +43,41 @@ struct HttpConfig {
   bool operator==(const HttpConfig&) const = default;
 };
 
+/// [sink.postgres]: follows behind [sink.sqlite].
+struct PostgresConfig {
+  bool enabled = false;
+  std::string conninfo;  // without credentials; "": the environment names the server
+  std::string schema = "public";
+  bool jsonb_lists = false;
+  std::int64_t connect_timeout_ms = 10'000;
+  std::int64_t statement_timeout_ms = 300'000;
+
+  bool operator==(const PostgresConfig&) const = default;
+};
+
+/// [sink.changefeed]: follows behind [sink.sqlite].
+struct ChangefeedConfig {
+  bool enabled = false;
+  std::string path = "changes/rows.ndjson";  // "-": standard output
+  std::int64_t rotate_size_bytes = std::int64_t{256} << 20;
+  std::int64_t rotate_after_ms = 0;  // 0: never by age
+  std::int64_t keep = 0;             // closed files; 0: all
+
+  bool operator==(const ChangefeedConfig&) const = default;
+};
+
+/// [source.changelog]: change records in files instead of the pipeline's tables.
+struct ChangelogConfig {
+  std::string path;  // a file, a folder, or "-"; "": the source is SQLite
+  source::LogFormat format = source::LogFormat::kAuto;
+  source::MixpanelMapping mixpanel;
+  std::string dead_letters;
+  std::int64_t hold_transactions_max_ms = 3'600'000;
+  std::int64_t hold_transactions_size_max_bytes = std::int64_t{1} << 30;
+
+  bool operator==(const ChangelogConfig&) const = default;
+};
+
 /// [quality]: how often the daemon looks at what the rows say about the data behind them.
 struct QualityConfig {
   std::int64_t interval_ms = 300'000;  // 0: never
@@ -70,8 +106,13 @@ struct Config {
   std::string product_db;
   std::string ads_db;
   bool capture_triggers = true;
+  // [source.changelog]: then both databases are its landing database
+  ChangelogConfig changelog;
+  std::string landing_db;
   // [sink.sqlite]
   std::string sink_path;
+  PostgresConfig postgres;
+  ChangefeedConfig changefeed;
   // [state]
   std::string state_dir;
   // [reporting] and [events]
@@ -90,6 +131,9 @@ struct Config {
 
   /// Where the running daemon takes orders: a Unix socket.
   [[nodiscard]] std::string control_socket() const;
+  [[nodiscard]] bool reads_changelog() const { return !changelog.path.empty(); }
+  /// Where `admetricsd replay` puts what the change log's source shall read again.
+  [[nodiscard]] std::string replay_folder() const;
   /// Whether a pipeline that runs under this configuration has to start again for `next`.
   [[nodiscard]] bool needs_new_pipeline(const Config& next) const;
   /// Takes everything else of `next`.

@@ -73,6 +73,23 @@ void set_up_log(const std::string& level, bool json) {
   spdlog::flush_on(spdlog::level::debug);
 }
 
+namespace {
+
+void write_line(LogLevel level, const std::string& message, std::uint64_t times) {
+  std::string text = message;
+  if (as_json.load()) {
+    text = "\"message\":" + boost::json::serialize(boost::json::string(message));
+    if (times > 1) text += ",\"times\":" + std::to_string(times);
+  } else if (times > 1) {
+    text += " (" + std::to_string(times) + " times since it was last told)";
+  }
+  spdlog::log(level_of(level), text);
+}
+
+}  // namespace
+
+void log_outcome(LogLevel level, const std::string& message) { write_line(level, message, 1); }
+
 void log_line(LogLevel level, const std::string& message) {
   std::uint64_t times = 1;
   if (level >= LogLevel::kWarning) {
@@ -84,14 +101,7 @@ void log_line(LogLevel level, const std::string& message) {
     if (!admitted) return;
     times = *admitted;
   }
-  std::string text = message;
-  if (as_json.load()) {
-    text = "\"message\":" + boost::json::serialize(boost::json::string(message));
-    if (times > 1) text += ",\"times\":" + std::to_string(times);
-  } else if (times > 1) {
-    text += " (" + std::to_string(times) + " times since it was last told)";
-  }
-  spdlog::log(level_of(level), text);
+  write_line(level, message, times);
 }
 
 }  // namespace admetrics

@@ -64,6 +64,10 @@ int main(int argc, char** argv) {
                          "  admetricsd verify --config FILE\n"
                          "  admetricsd verify --config FILE --since 2025-07-01 --json\n");
   add_config(*verify, verify_arguments.config);
+  verify->add_option("--sink", verify_arguments.sink, "the rows of which sink: sqlite, postgres or changefeed")
+      ->check(CLI::IsMember({"sqlite", "postgres", "changefeed"}))
+      ->type_name("NAME")
+      ->capture_default_str();
   add_day(*verify, "--since", verify_arguments.since, "compare rows from this day on");
   add_day(*verify, "--until", verify_arguments.until, "compare rows up to this day");
   add_day(*verify, "--as-of", verify_arguments.as_of,

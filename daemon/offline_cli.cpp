@@ -9,11 +9,13 @@ OfflineCli::OfflineCli(CLI::App& app) {
   add_compare(app);
   add_quality(app);
   add_schema(app);
+  add_replay(app);
 }
 
 int OfflineCli::run() {
   if (explain_command_->parsed()) return admetrics::explain_command(explain_);
   if (compare_command_->parsed()) return admetrics::compare_command(compare_);
+  if (replay_command_->parsed()) return admetrics::replay_command(replay_);
   if (quality_command_->parsed()) return admetrics::quality_command(quality_);
   if (check_->parsed()) return schema_check_command(schema_);
   if (migrate_->parsed()) return schema_migrate_command(schema_);
@@ -53,6 +55,22 @@ void OfflineCli::add_explain(CLI::App& app) {
   explain_command_ = command;
 }
 
+void OfflineCli::add_replay(CLI::App& app) {
+  CLI::App* command =
+      app.add_subcommand("replay",
+                         "Puts lines of the change log that were not understood back, once they are mended: a running "
+                         "daemon takes them up, or "
+                         "the next one. Each counts once, however often it is put back.\n"
+                         "Exit status: 0 all were put back, 1 some are still not understood (listed).\n\nExamples:\n"
+                         "  cp state/dead_letters.ndjson mended.ndjson            then edit the texts in it\n"
+                         "  admetricsd replay --config FILE --dead-letters mended.ndjson");
+  add_config(*command, replay_.config);
+  command
+      ->add_option("--dead-letters", replay_.dead_letters, "the mended file; default: the one that the daemon writes")
+      ->type_name("FILE");
+  replay_command_ = command;
+}
+
 void OfflineCli::add_compare(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
       "compare",
@@ -65,6 +83,10 @@ void OfflineCli::add_compare(CLI::App& app) {
       "  admetricsd compare --config FILE --with OLD.db --html report.html --json\n");
   add_config(*command, compare_.config);
   command->add_option("--with", compare_.with, "the other database")->required()->type_name("OTHER.db");
+  command->add_option("--sink", compare_.sink, "our rows of which sink")
+      ->check(CLI::IsMember({"sqlite", "postgres", "changefeed"}))
+      ->type_name("NAME")
+      ->capture_default_str();
   add_day(*command, "--since", compare_.since, "compare rows from this day on");
   add_day(*command, "--until", compare_.until, "compare rows up to this day");
   command->add_option("--tolerance", compare_.tolerances, "how far numbers may be apart; COLUMN=X for one column")

@@ -5,6 +5,7 @@
 #include "daemon/compare_command.hpp"
 #include "daemon/explain_command.hpp"
 #include "daemon/quality_command.hpp"
+#include "daemon/replay_command.hpp"
 #include "daemon/schema_command.hpp"
 
 namespace admetrics {
@@ -23,6 +24,7 @@ class OfflineCli {
   void add_schema(CLI::App& app);
   void add_explain(CLI::App& app);
   void add_compare(CLI::App& app);
+  void add_replay(CLI::App& app);
   void add_quality(CLI::App& app);
 
   SchemaArguments schema_;
@@ -33,6 +35,8 @@ class OfflineCli {
   CLI::App* explain_command_ = nullptr;
   CompareArguments compare_;
   CLI::App* compare_command_ = nullptr;
+  ReplayArguments replay_;
+  CLI::App* replay_command_ = nullptr;
   QualityArguments quality_;
   CLI::App* quality_command_ = nullptr;
 };

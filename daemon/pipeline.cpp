@@ -12,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "daemon/following_sinks.hpp"
 #include "daemon/log.hpp"
 
 namespace admetrics {
@@ -86,7 +87,10 @@ Pipeline::Pipeline(const Config& config, const RunOptions& options, const Clock&
   orders.listen([this] { notify(); });
 }
 
-Pipeline::~Pipeline() { orders_->listen(nullptr); }
+Pipeline::~Pipeline() {
+  orders_->listen(nullptr);
+  followers_.reset();  // they notify us
+}
 
 void Pipeline::set_tunables(const Tunables& tunables) {
   {
@@ -134,10 +138,47 @@ Day Pipeline::today() const {
   return config_->reporting.zone.day_of(clock_->now());
 }
 
+Status Pipeline::open_changelog() {
+  const ChangelogConfig& config = config_->changelog;
+  source::ChangelogOptions log;
+  log.path = config.path;
+  log.format = config.format;
+  log.mixpanel = config.mixpanel;
+  log.landing_db = config_->landing_db;
+  log.dead_letters = config.dead_letters;
+  log.replay_folder = config_->replay_folder();
+  log.hold_transactions_max_seconds = config.hold_transactions_max_ms / 1'000;
+  log.hold_transactions_max_bytes = config.hold_transactions_size_max_bytes;
+  log.once = options_.once;
+  log.clock = clock_;
+  log.stop = &stop_;
+  log.rows_read = &rows_read_;
+  changelog_ = std::make_unique<source::ChangelogSource>(std::move(log), *source_);
+  return changelog_->open();
+}
+
+void Pipeline::note_changelog() {
+  if (!changelog_) return;
+  for (const std::string& warning : changelog_->take_warnings()) log_warning(warning);
+  const source::ChangelogState now = changelog_->state();
+  const auto dead = [](const source::ChangelogState& state) {
+    std::int64_t sum = 0;
+    for (const auto& [reason, count] : state.dead_letters) sum += count;
+    return sum;
+  };
+  if (status_.changelog && dead(now) > dead(*status_.changelog)) {
+    log_warning(std::to_string(dead(now) - dead(*status_.changelog)) +
+                " lines of the change log were not understood: see " + config_->changelog.dead_letters);
+  }
+  if (now.ended && !(status_.changelog && status_.changelog->ended))
+    log_info("standard input has ended: all of it was read");
+  status_.changelog = now;
+}
+
 Status Pipeline::open() {
   for (const std::string& path : {config_->product_db, config_->ads_db}) {
     std::error_code error;
-    if (!std::filesystem::exists(path, error)) {
+    if (!config_->reads_changelog() && !std::filesystem::exists(path, error)) {
       return Error{Errc::kNotFound, "open the source", path,
                    "no such file; the pipeline creates it, or `admetricsd demo` does"};
     }
@@ -147,6 +188,7 @@ Status Pipeline::open() {
   source.product_db = config_->product_db;
   source.ads_db = config_->ads_db;
   source.triggers = config_->capture_triggers;
+  source.recorded_by_writer = config_->reads_changelog();
   source.stop = &stop_;
   source.rows_read = &rows_read_;
   source.hold_torn_days_max_seconds = tunables().hold_torn_days_max_ms / 1'000;
@@ -154,6 +196,7 @@ Status Pipeline::open() {
   source.locks = &locks_;
   source.pause = [this](std::int64_t micros) { pause(micros); };
   source_ = std::make_unique<source::SqliteSource>(source);
+  if (config_->reads_changelog()) ADM_TRY(open_changelog());
   sink::SqliteSinkOptions sink;
   sink.path = config_->sink_path;
   constexpr std::int64_t kCacheShare = 16;
@@ -171,11 +214,14 @@ Status Pipeline::open() {
   sink_ = std::make_unique<sink::SqliteSink>(sink);
   EngineOptions engine;
   engine.workers = config_->workers != 0 ? config_->workers : std::max(1U, std::thread::hardware_concurrency());
-  engine_ = std::make_unique<Engine>(config_->reporting, engine, *clock_, *source_, *ledger_,
+  engine_ = std::make_unique<Engine>(config_->reporting, engine, *clock_,
+                                     changelog_ ? static_cast<Source&>(*changelog_) : *source_, *ledger_,
                                      std::vector<Sink*>{sink_.get()});
   const backfill::Places places{config_->product_db, config_->ads_db, ledger_->path(), config_->sink_path};
-  backfill_ = std::make_unique<backfill::Backfill>(config_->state_dir + "/backfill.db", places, *clock_,
-                                                   [this] { notify(); });
+  followers_ = std::make_unique<follow::Followers>(
+      following_sinks(*config_), *clock_, [this] { notify(); },
+      [](bool warning, const std::string& line) { log_line(warning ? LogLevel::kWarning : LogLevel::kInfo, line); });
+  backfill_ = std::make_unique<backfill::Backfill>(config_->state_dir, places, *clock_, [this] { notify(); });
   if (Status resumed = backfill_->resume_after_restart(); !resumed.ok()) log_warning(resumed.error().line());
   audit_ = std::make_unique<backfill::SelfAudit>(config_->state_dir + "/audit.db", places, *clock_,
                                                  std::random_device{}(), [this] { notify(); });
@@ -186,8 +232,10 @@ Status Pipeline::open() {
         std::string("SQLite ") + sqlite::library_version() +
         " has the WAL-reset race: writing beside the pipeline may lose a transaction; build with the bundled SQLite");
   }
-  log_info("reading " + config_->product_db + " and " + config_->ads_db + ", writing " + config_->sink_path +
-           ", capture by " + (config_->capture_triggers ? "triggers" : "scan") + ", " + std::to_string(engine.workers) +
+  const std::string from = changelog_ ? "the change log " + config_->changelog.path + " into " + config_->landing_db
+                                      : config_->product_db + " and " + config_->ads_db + ", capture by " +
+                                            (config_->capture_triggers ? "triggers" : "scan");
+  log_info("reading " + from + ", writing " + config_->sink_path + ", " + std::to_string(engine.workers) +
            " workers, days in " + config_->reporting.zone.name());
   passed_micros_ = clock_->steady_micros();
   write_status("catching_up", true);
@@ -210,6 +258,7 @@ Status Pipeline::run() {
     if (options_.once) {
       // What was recorded while the epoch ran belongs to the next run.
       if (Status trimmed = source_->trim(); !trimmed.ok()) log_warning(trimmed.error().line());
+      ADM_TRY(wait_for_followers());
       break;
     }
     wait_for_work();
@@ -356,7 +405,29 @@ Result<bool> Pipeline::run_epoch(bool first) {
   }
 }
 
+Status Pipeline::wait_for_followers() {
+  std::int64_t until = clock_->steady_micros() + kOnceRetryMicros;
+  const EpochId epoch = engine_->header().epoch;
+  while (!stop_.load() && epoch.value > 0) {
+    if (followers_->serve(*engine_)) until = clock_->steady_micros() + kOnceRetryMicros;
+    const auto behind = followers_->one_behind(epoch);
+    if (!behind) break;
+    write_status("waiting", false);
+    if (clock_->steady_micros() > until) {
+      const auto standings = followers_->standings(epoch);
+      const auto it =
+          std::find_if(standings.begin(), standings.end(), [&](const auto& sink) { return sink.sink == *behind; });
+      return Error{Errc::kBusy, "write sink " + *behind, config_->file,
+                   "it is not up to date, the others are: " +
+                       (it == standings.end() || it->last_error.empty() ? "it does not answer" : it->last_error)};
+    }
+    wait(kPollMs);
+  }
+  return {};
+}
+
 void Pipeline::wait_for_work() {
+  followers_->serve(*engine_);  // even where the source never rests
   // A notification may come a moment before the commit can be seen: look again soon, then ever more rarely.
   constexpr std::array<std::int64_t, 9> kLookAgainMicros{50, 100, 200, 400, 800, 2'000, 5'000, 15'000, 50'000};
   std::size_t looks = 0;
@@ -374,7 +445,7 @@ void Pipeline::wait_for_work() {
         if (audit_due_) return;
       }
       write_status("streaming", false);
-      wait(std::min(left_ms(), kPollMs));
+      if (!followers_->serve(*engine_)) wait(std::min(left_ms(), kPollMs));
     }
     send_heartbeat_when_due();
     return;
@@ -390,6 +461,7 @@ void Pipeline::wait_for_work() {
       return;
     }
     if (backfill_->ready() || foreign_work_due()) return;
+    if (followers_->serve(*engine_)) continue;
     audit_due_ = audit_ready();
     if (audit_due_) return;
     if (!trimmed && clock_->steady_micros() - idle_since > kTrimAfterIdleMicros) {
@@ -416,6 +488,7 @@ void Pipeline::wait_for_work() {
 void Pipeline::note_epoch(const EpochReport& report) {
   const std::int64_t noticed_micros = std::exchange(noticed_micros_, 0);
   status_.last_error.clear();
+  note_changelog();
   if (!report.warning.empty()) log_warning(report.warning);
   if (report.committed) {
     note_passage();
@@ -448,7 +521,8 @@ void Pipeline::note_epoch(const EpochReport& report) {
     if (const auto counts = ledger_->reject_counts(); counts.ok()) status_.rejects = *counts;
     status_.unmapped = engine_->unmapped();
   }
-  if (options_.once && !options_.quiet) {
+  const bool output_is_a_feed = config_->changefeed.enabled && config_->changefeed.path == "-";
+  if (options_.once && !options_.quiet && !output_is_a_feed) {
     std::printf("epoch %llu: rows inserted %lld, updated %lld, deleted %lld, unchanged %lld; %s\n",
                 static_cast<unsigned long long>(report.epoch.value),
                 static_cast<long long>(report.receipts.empty() ? 0 : report.receipts.front().inserted),
@@ -486,6 +560,10 @@ void Pipeline::note_passage() {
 
 bool Pipeline::source_changed() {
   if (today() != engine_->header().as_of || sink_->replaced()) return true;
+  if (changelog_) {
+    const auto written = changelog_->has_changes();
+    if (!written.ok() || *written) return true;
+  }
   const auto changed = source_->has_changes();
   return !changed.ok() || *changed;
 }
@@ -684,6 +762,10 @@ void Pipeline::write_status(const char* phase, bool now) {
     status_.ledger_memory_bytes = static_cast<std::int64_t>(engine_->memory_bytes());
     const auto pending = source_->pending_records();
     status_.lag_records = pending.ok() ? *pending : 0;
+    if (changelog_) {
+      note_changelog();
+      status_.lag_records += source::records_estimate(*status_.changelog);
+    }
     if (const auto size = source_->log_size(); size.ok()) status_.change_log = *size;
   }
   const Tunables tuned = tunables();
@@ -698,6 +780,21 @@ void Pipeline::write_status(const char* phase, bool now) {
     status_.verification = read_verification(config_->state_dir);
   }
   status_.lag_seconds = noticed_micros_ == 0 ? 0 : static_cast<double>(micros - noticed_micros_) / 1e6;
+  if (followers_ && engine_) {
+    follow::Standing first;
+    first.sink = sink_->name();
+    first.state = status_.last_error.empty() ? follow::State::kFollowing : follow::State::kWaiting;
+    first.epoch = engine_->header().epoch;
+    first.failures_total = status_.failures_total;
+    first.last_error = status_.last_error;
+    first.commits_total = status_.epochs;
+    first.rows_inserted_total = status_.rows_inserted_total;
+    first.rows_updated_total = status_.rows_updated_total;
+    first.rows_deleted_total = status_.rows_deleted_total;
+    first.rows_unchanged_total = status_.rows_unchanged_total;
+    status_.sinks = followers_->standings(engine_->header().epoch);
+    status_.sinks.insert(status_.sinks.begin(), std::move(first));
+  }
   if (backfill_) status_.backfill = backfill_->progress();
   if (audit_) note_audit();
   board_->publish(status_);

@@ -16,7 +16,9 @@
 #include "daemon/config.hpp"
 #include "daemon/orders.hpp"
 #include "daemon/status.hpp"
+#include "follow/follower.hpp"
 #include "sinks/sqlite/sqlite_sink.hpp"
+#include "sources/changelog/changelog_source.hpp"
 #include "sources/sqlite/sqlite_source.hpp"
 #include "state/ledger_store.hpp"
 
@@ -71,6 +73,8 @@ class Pipeline {
   /// Waits until `notify`, `stop`, or `milliseconds` passed, or a while: callers look at the clock themselves.
   void wait(std::int64_t milliseconds);
   void wait_for_work();
+  /// With `once`: until every sink that follows stands where the ledger stands.
+  Status wait_for_followers();
   /// Waits while paused; false when asked to stop.
   bool wait_while_paused();
   [[nodiscard]] Tunables tunables() const;
@@ -82,6 +86,9 @@ class Pipeline {
   /// Sets how much the next epoch may hold, by the memory in use now; over the limit it waits a little, too.
   void mind_memory(const Tunables& tunables);
   void note_held_days();
+  Status open_changelog();
+  /// Says what the change log's reader has to say.
+  void note_changelog();
   /// Sends a heartbeat on its way when nothing else went for a while. True: the next epoch carries it.
   bool send_heartbeat_when_due();
   void note_passage();
@@ -116,8 +123,10 @@ class Pipeline {
   // The pipeline's thread.
   std::unique_ptr<SqliteLedger> ledger_;
   std::unique_ptr<source::SqliteSource> source_;
+  std::unique_ptr<source::ChangelogSource> changelog_;  // feeds the tables that source_ reads; none: somebody else does
   std::unique_ptr<sink::SqliteSink> sink_;
   std::unique_ptr<Engine> engine_;
+  std::unique_ptr<follow::Followers> followers_;
   std::unique_ptr<backfill::Backfill> backfill_;
   backfill::Share share_;  // of the epoch that runs
   std::unique_ptr<backfill::SelfAudit> audit_;

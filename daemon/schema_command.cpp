@@ -10,7 +10,9 @@
 #include "core/model/row.hpp"
 #include "daemon/console.hpp"
 #include "daemon/exit_codes.hpp"
+#include "daemon/following_sinks.hpp"
 #include "daemon/system_clock.hpp"
+#include "sinks/postgres/read_tables.hpp"
 #include "sinks/sqlite/first_fill.hpp"
 #include "sinks/sqlite/migration.hpp"
 #include "sinks/sqlite/schema.hpp"
@@ -121,6 +123,45 @@ Result<std::vector<Totals>> totals_of(sqlite::Connection& database) {
   return all;
 }
 
+/// What `run` finds and does at the sinks that follow: they create and extend their tables by themselves.
+struct FollowingSchema {
+  std::string sink;
+  std::vector<std::string> words;
+  std::string problem;  // nothing can be done about it here
+};
+
+std::vector<FollowingSchema> look_at_following(const Config& config) {
+  std::vector<FollowingSchema> all;
+  if (config.postgres.enabled) {
+    FollowingSchema& postgres = all.emplace_back();
+    postgres.sink = "postgres";
+    if (auto missing = sink::missing_in_postgres(postgres_options(config))) {
+      postgres.words = std::move(missing).value();
+    } else {
+      postgres.problem = missing.error().line();
+    }
+  }
+  if (config.changefeed.enabled) {
+    FollowingSchema& changefeed = all.emplace_back();
+    changefeed.sink = "changefeed";
+    std::error_code failed;
+    if (!std::filesystem::exists(changefeed_state(config), failed))
+      changefeed.words.push_back("create " + changefeed_state(config));
+  }
+  return all;
+}
+
+void print_following(const std::vector<FollowingSchema>& all) {
+  for (const FollowingSchema& each : all) {
+    std::cout << "sink " << each.sink
+              << (!each.problem.empty() ? ": " + each.problem
+                  : each.words.empty()  ? ": good"
+                                        : ": `run` does by itself what is missing")
+              << '\n';
+    for (const std::string& word : each.words) std::cout << "  optional  " << word << '\n';
+  }
+}
+
 constexpr const char* kNothing = "nothing to do: the tables have the shape that is needed\n";
 
 int print_plan(const Config& config, bool as_json) {
@@ -201,13 +242,24 @@ int schema_check_command(const SchemaArguments& arguments) {
       }
     }
   }
+  const std::vector<FollowingSchema> following = look_at_following(*config);
+  json::array sinks;
+  for (const FollowingSchema& each : following) {
+    if (!each.problem.empty()) ++required;
+    optional += each.words.size();
+    sinks.push_back({{"sink", each.sink},
+                     {"problem", each.problem.empty() ? json::value() : json::value(each.problem)},
+                     {"run_does", json::array(each.words.begin(), each.words.end())}});
+  }
   if (arguments.json) {
     std::cout << json::serialize(json::object{{"good", required == 0},
                                               {"required", required},
                                               {"optional", optional},
-                                              {"differences", std::move(list)}})
+                                              {"differences", std::move(list)},
+                                              {"following_sinks", std::move(sinks)}})
               << '\n';
   } else {
+    print_following(following);
     std::cout << (required == 0 ? "good" : std::to_string(required) + " required") << ", " << optional << " optional\n";
     const bool at_sink = std::any_of(places->back().differences.begin(), places->back().differences.end(),
                                      [](const ShapeDifference& each) { return each.required; });
@@ -220,6 +272,8 @@ int schema_migrate_command(const SchemaArguments& arguments) {
   const auto config = load_config(arguments.config);
   if (!config) return exit_code::kConfig;
   if (arguments.plan) return print_plan(*config, arguments.json);
+  if (!arguments.json && (config->postgres.enabled || config->changefeed.enabled))
+    std::cout << "of the sink sqlite only; the sinks that follow create and extend their tables by themselves\n";
   // Held to the end: no daemon starts into a half-migrated table.
   const auto lock = FolderLock::take(config->state_dir);
   if (!lock) return fail(lock.error());

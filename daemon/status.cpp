@@ -102,6 +102,24 @@ std::string to_json(const DaemonStatus& status) {
   root["rows_unchanged_total"] = status.rows_unchanged_total;
   root["failures_total"] = status.failures_total;
   root["last_error"] = status.last_error.empty() ? boost::json::value() : boost::json::value(status.last_error);
+  boost::json::array sinks;
+  for (const follow::Standing& sink : status.sinks) {
+    sinks.push_back(
+        {{"sink", sink.sink},
+         {"state", name_of(sink.state)},
+         {"epoch", sink.epoch ? boost::json::value(sink.epoch->value) : boost::json::value()},
+         {"lag_epochs", sink.lag_epochs},
+         {"lag_seconds", sink.lag_seconds},
+         {"behind_why", sink.behind_why},
+         {"commits_total", sink.commits_total},
+         {"rows_inserted_total", sink.rows_inserted_total},
+         {"rows_updated_total", sink.rows_updated_total},
+         {"rows_deleted_total", sink.rows_deleted_total},
+         {"rows_unchanged_total", sink.rows_unchanged_total},
+         {"failures_total", sink.failures_total},
+         {"last_error", sink.last_error.empty() ? boost::json::value() : boost::json::value(sink.last_error)}});
+  }
+  root["sinks"] = std::move(sinks);
   boost::json::array held_days;
   for (const source::HeldDay& held : status.held_back.days) {
     held_days.push_back({{"day", format_day(held.day)},
@@ -110,6 +128,21 @@ std::string to_json(const DaemonStatus& status) {
   }
   root["held_back"] = {
       {"days", std::move(held_days)}, {"users", status.held_back.users}, {"everyone", status.held_back.everyone}};
+  if (status.changelog) {
+    const source::ChangelogState& log = *status.changelog;
+    boost::json::object dead;
+    for (const auto& [reason, count] : log.dead_letters) dead[reason] = count;
+    root["changelog"] = {{"where", log.where},
+                         {"bytes_waiting", log.bytes_waiting},
+                         {"records_total", log.records_total},
+                         {"other_tables_total", log.other_tables_total},
+                         {"dead_letters", std::move(dead)},
+                         {"transactions_open", log.transactions_open},
+                         {"oldest_transaction_seconds", log.oldest_transaction_seconds},
+                         {"ended", log.ended}};
+  } else {
+    root["changelog"] = nullptr;
+  }
   const backfill::Progress& backfill = status.backfill;
   if (backfill.state != backfill::Progress::State::kNone) {
     const auto optional_day = [](const std::optional<Day>& day) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,9 @@
 #include "core/engine/engine.hpp"
 #include "core/sqlite/lock_meter.hpp"
 #include "daemon/verification.hpp"
+#include "follow/standing.hpp"
 #include "quality/quality.hpp"
+#include "sources/changelog/changelog_source.hpp"
 #include "sources/sqlite/sqlite_source.hpp"
 #include "state/ledger_store.hpp"
 
@@ -86,7 +89,9 @@ struct DaemonStatus {
   std::int64_t rows_unchanged_total = 0;
   std::int64_t failures_total = 0;
   std::string last_error;
+  std::vector<follow::Standing> sinks;  // the one that epochs wait for first
   source::HeldBack held_back;
+  std::optional<source::ChangelogState> changelog;  // none: the source is tables
   backfill::Progress backfill;
   SelfAuditStatus self_audit;
   ReloadOutcome reload;

@@ -35,7 +35,7 @@ double seconds_of(std::int64_t micros) { return static_cast<double>(micros) / 1e
 
 /// A counter of what somebody else counts, from 0 at each of his beginnings.
 struct Follower {
-  Counter* counter;
+  Counter* counter = nullptr;
   std::int64_t seen = 0;
 
   void follow(std::int64_t total) {
@@ -126,6 +126,16 @@ struct Telemetry::Metrics {
   Gauge& held_seconds = gauges("admetricsd_held_seconds", "How long the first of these days has been held.").Add({});
   Gauge& held_users = gauges("admetricsd_held_users", "Users whose changes wait for these days.").Add({});
   Gauge& held_everyone = gauges("admetricsd_held_everyone", "1 while all users wait for them.").Add({});
+  Gauge& changelog_bytes =
+      gauges("admetricsd_changelog_waiting_bytes", "Bytes of the change log that were not read yet.").Add({});
+  Gauge& changelog_records =
+      gauges("admetricsd_changechangelog_records", "Records of the change log that were read, ever.").Add({});
+  Family<Gauge>& dead_letters =
+      gauges("admetricsd_changelog_dead_letters", "Lines of the change log that were not understood, ever, by reason.");
+  Gauge& changelog_transactions =
+      gauges("admetricsd_changelog_open_transactions", "Transactions of the change log whose end is awaited.").Add({});
+  Gauge& changelog_transaction_seconds =
+      gauges("admetricsd_changelog_open_transaction_seconds", "How long the first of these has been awaited.").Add({});
   Gauge& log_records =
       gauges("admetricsd_change_log_records", "Change records that stand in the source, taken ones included.").Add({});
   Gauge& log_bytes = gauges("admetricsd_change_log_bytes", "About how much room these records take.").Add({});
@@ -195,6 +205,24 @@ struct Telemetry::Metrics {
   Family<Gauge>& rejects = gauges("admetricsd_rejected_rows", "Source rows that cannot be read, by table and reason.");
   Family<Gauge>& unmapped = gauges("admetricsd_unmapped_values", "Values that no mapping covers, by breakdown.");
 
+  // Sinks.
+  Family<Gauge>& sink_epoch = gauges("admetricsd_sink_epoch", "The epoch that a sink's rows are of, by sink.");
+  Family<Gauge>& sink_lag_epochs = gauges("admetricsd_sink_lag_epochs", "Epochs that a sink lacks, by sink.");
+  Family<Gauge>& sink_lag_seconds =
+      gauges("admetricsd_sink_lag_seconds", "How long a sink has been behind the ledger, by sink.");
+  Family<Gauge>& sink_failing =
+      gauges("admetricsd_sink_failing", "1 while a sink's last attempt is one that failed, by sink.");
+  Family<Counter>& sink_failures = counters("admetricsd_sink_failures_total", "Failed attempts, by sink.");
+  Family<Counter>& sink_commits = counters("admetricsd_sink_commits_total", "Transactions of a sink, by sink.");
+  struct SinkGauges {
+    Gauge* epoch = nullptr;
+    Gauge* lag_epochs = nullptr;
+    Gauge* lag_seconds = nullptr;
+    Gauge* failing = nullptr;
+    Follower failures{};
+    Follower commits{};
+  };
+
   // HTTP.
   Family<Counter>& requests = counters("admetricsd_http_requests_total", "Requests, by route, method and status.");
   Family<Histogram>& request_seconds =
@@ -211,6 +239,7 @@ struct Telemetry::Metrics {
   std::mutex mutex;  // guards what follows and the followers, and that one text is made at a time
   std::map<std::pair<std::string, std::string>, Gauge*> reject_gauges;
   std::map<std::string, Gauge*> unmapped_gauges;
+  std::map<std::string, SinkGauges> sink_gauges;
   /// A histogram of what somebody else counts.
   struct LockFollower {
     Histogram* histogram = nullptr;
@@ -254,6 +283,14 @@ struct Telemetry::Metrics {
     held_seconds.Set(static_cast<double>(longest_hold));
     held_users.Set(static_cast<double>(status.held_back.users));
     held_everyone.Set(status.held_back.everyone ? 1 : 0);
+    if (status.changelog) {
+      changelog_bytes.Set(static_cast<double>(status.changelog->bytes_waiting));
+      changelog_records.Set(static_cast<double>(status.changelog->records_total));
+      for (const auto& [reason, count] : status.changelog->dead_letters)
+        dead_letters.Add({{"reason", reason}}).Set(static_cast<double>(count));
+      changelog_transactions.Set(static_cast<double>(status.changelog->transactions_open));
+      changelog_transaction_seconds.Set(static_cast<double>(status.changelog->oldest_transaction_seconds));
+    }
     log_records.Set(static_cast<double>(status.change_log.records));
     log_bytes.Set(static_cast<double>(status.change_log.bytes));
     passage_at.Set(static_cast<double>(status.passage.last_at_seconds));
@@ -299,6 +336,33 @@ struct Telemetry::Metrics {
       Gauge*& gauge = reject_gauges[std::pair(table, reason)];
       if (gauge == nullptr) gauge = &rejects.Add({{"table", table}, {"reason", reason}});
       gauge->Set(static_cast<double>(count.rows));
+    }
+    for (auto known = sink_gauges.begin(); known != sink_gauges.end();) {
+      const bool there = std::any_of(status.sinks.begin(), status.sinks.end(),
+                                     [&](const follow::Standing& sink) { return sink.sink == known->first; });
+      if (!there) {  // taken out of the configuration: nobody waits for it
+        for (const auto& [family, gauge] :
+             {std::pair(&sink_epoch, known->second.epoch), std::pair(&sink_lag_epochs, known->second.lag_epochs),
+              std::pair(&sink_lag_seconds, known->second.lag_seconds), std::pair(&sink_failing, known->second.failing)})
+          family->Remove(gauge);
+        sink_failures.Remove(known->second.failures.counter);
+        sink_commits.Remove(known->second.commits.counter);
+      }
+      known = there ? std::next(known) : sink_gauges.erase(known);
+    }
+    for (const follow::Standing& sink : status.sinks) {
+      SinkGauges& gauges = sink_gauges[sink.sink];
+      if (gauges.epoch == nullptr) {
+        const std::map<std::string, std::string> label{{"sink", sink.sink}};
+        gauges = {&sink_epoch.Add(label),   &sink_lag_epochs.Add(label), &sink_lag_seconds.Add(label),
+                  &sink_failing.Add(label), {&sink_failures.Add(label)}, {&sink_commits.Add(label)}};
+      }
+      gauges.epoch->Set(sink.epoch ? static_cast<double>(sink.epoch->value) : 0);
+      gauges.lag_epochs->Set(static_cast<double>(sink.lag_epochs));
+      gauges.lag_seconds->Set(sink.lag_seconds);
+      gauges.failing->Set(sink.last_error.empty() ? 0 : 1);
+      gauges.failures.follow(sink.failures_total);
+      gauges.commits.follow(sink.commits_total);
     }
     for (const auto& [key, gauge] : unmapped_gauges) gauge->Set(0);
     for (const UnmappedValue& value : status.unmapped) {

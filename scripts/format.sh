@@ -5,6 +5,6 @@ cd "$(dirname "$0")/.."
 
 mode=(-i)
 [[ ${1-} != --check ]] || mode=(--dry-run -Werror)
-mapfile -d '' files < <(find core sources sinks state backfill verify explain compare demo dashboard quality web daemon tests bench \
+mapfile -d '' files < <(find core sources sinks follow state backfill verify explain compare demo dashboard quality web daemon tests bench \
                              -type f \( -name '*.cpp' -o -name '*.hpp' \) -print0 2>/dev/null || true)
 ((${#files[@]} == 0)) || clang-format --style=file "${mode[@]}" "${files[@]}"

@@ -3,7 +3,7 @@
 # Needs no terminal.
 #   scripts/setup.sh          compiler, libraries, SQLite, the page's packages
 #   scripts/setup.sh --test   also what the Debian package is tried with (clean roots, a booted container, systemd-analyze), and
-#                             Chromium for the tests of the live page, and promtool for the alert rules; without the last two
+#                             Chromium for the tests of the live page, a PostgreSQL server, and promtool for the alert rules; without the last three
 #                             their tests are skipped
 #   scripts/setup.sh --dev    also clang, clang-format, clang-tidy, valgrind
 set -euo pipefail
@@ -15,6 +15,7 @@ packages=(
   g++ cmake ninja-build make pkg-config git ca-certificates ccache
   libboost1.81-dev libsimdjson-dev libspdlog-dev libfmt-dev libconcurrentqueue-dev
   libtomlplusplus-dev libcli11-dev prometheus-cpp-dev libabsl-dev tzdata libsystemd-dev libdeflate-dev
+  libpq-dev zlib1g-dev libzstd-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   python3 sqlite3 dpkg-dev file
 )
@@ -23,7 +24,7 @@ case "${1-}" in
   "") ;;
   --test)
     packages+=(mmdebstrap systemd systemd-container mandoc)
-    wishes+=(chromium fonts-dejavu-core)
+    wishes+=(chromium fonts-dejavu-core postgresql-15)
     ;;
   --dev) packages+=(clang clang-format clang-tidy libclang-rt-14-dev valgrind) ;;
   *) fail "unknown argument '$1'; usage: scripts/setup.sh [--test | --dev]" ;;
@@ -55,11 +56,19 @@ if ((${#missing[@]})); then
   apt_get install -y --no-install-recommends "${missing[@]}" || fail "apt-get could not install: ${missing[*]}"
 fi
 
+# Debian's server would make and start a cluster at once, which nobody asked for: the tests start their own.
+keep_postgres_quiet() {
+  local file=/etc/postgresql-common/createcluster.conf
+  [[ " ${missing_wishes[*]} " == *" postgresql-15 "* && ! -e $file ]] || return 0
+  "${as_root[@]}" mkdir -p "${file%/*}" && echo "create_main_cluster = false" | "${as_root[@]}" tee "$file" >/dev/null
+}
+
 if ((${#missing_wishes[@]})); then
   ((EUID == 0)) || ! command -v sudo >/dev/null || as_root=(sudo)
   echo "setup: installing ${missing_wishes[*]}"
   ((${#missing[@]})) || apt_get update || echo "setup: apt-get update failed, trying with the lists that are here" >&2
-  apt_get install -y --no-install-recommends "${missing_wishes[@]}" || echo "setup: without ${missing_wishes[*]} some tests are skipped" >&2
+  keep_postgres_quiet || true
+  apt_get install -y --no-install-recommends -o Dpkg::Options::=--force-confold "${missing_wishes[@]}" || echo "setup: without ${missing_wishes[*]} some tests are skipped" >&2
 fi
 
 # --- promtool ---------------------------------------------------------------------------------------------------------

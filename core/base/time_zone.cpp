@@ -72,4 +72,10 @@ Instant TimeZone::start_of(Day day) const {
   return Instant{after, 0};
 }
 
+std::int64_t TimeZone::utc_of_wall_seconds(std::int64_t wall_seconds) const {
+  if (name_ == "UTC") return wall_seconds;
+  const absl::CivilSecond shown = absl::CivilSecond(1970, 1, 1) + wall_seconds;
+  return absl::ToUnixSeconds(zone_->handle.At(shown).pre);
+}
+
 }  // namespace admetrics

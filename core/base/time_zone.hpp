@@ -30,6 +30,9 @@ class TimeZone {
   }
   /// The first moment of `day` in this zone.
   [[nodiscard]] Instant start_of(Day day) const;
+  /// The second (since 1970, UTC) at which clocks in this zone show `wall_seconds` since 1970-01-01 00:00:00 of their own. A time
+  /// that they show twice is the first; one that they skip is counted on from before the gap.
+  [[nodiscard]] std::int64_t utc_of_wall_seconds(std::int64_t wall_seconds) const;
   [[nodiscard]] const std::string& name() const { return name_; }
 
  private:

@@ -52,6 +52,8 @@ Engine::Engine(const Reporting& reporting, EngineOptions options, const Clock& c
 Engine::~Engine() = default;
 
 void Engine::drop_state() {
+  static std::atomic<std::uint64_t> generations{0};  // of any engine: whoever follows may outlive one
+  generation_ = ++generations;
   users_.reset();
   meta_.reset();
   state_.reset();

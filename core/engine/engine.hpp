@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/base/clock.hpp"
+#include "core/engine/catch_up.hpp"
 #include "core/engine/meta_ledger.hpp"
 #include "core/engine/mismatch.hpp"
 #include "core/engine/ports.hpp"
@@ -104,6 +105,14 @@ class Engine {
   /// Takes everything that the source has recorded, and commits it. Nothing dirty: commits nothing.
   Result<EpochReport> run_epoch(const EpochRequest& request);
 
+  // For sinks that follow, between epochs (`core/engine/catch_up.hpp`).
+  /// False before the first epoch, and after one that failed, until the ledger is loaded again.
+  [[nodiscard]] bool can_catch_up() const { return state_ != nullptr && header_.epoch.value > 0; }
+  /// What a sink lacks that stands at `epoch` of `ledger`.
+  Result<CatchUp> begin_catch_up(const std::string& ledger, EpochId epoch);
+  /// Renders the next keys, at most `keys_max`, as the ledger's epoch has them.
+  Result<CatchUpStep> catch_up(CatchUp& at, std::size_t keys_max, RenderedRows& out);
+
   /// From the next epoch on.
   void set_memory_limits(const MemoryLimits& limits) { options_.memory = limits; }
 
@@ -147,6 +156,7 @@ class Engine {
   [[nodiscard]] bool is_quiet(const EpochRequest& request, const EpochReport& report, const EpochInput& input,
                               const Plan& plan, const std::vector<RejectChange>& rejects) const;
   void note_foreign_writes(const Plan& plan, const std::vector<SinkReceipt>& receipts, Mismatches& mismatches);
+  Status render(const std::vector<JournalKey>& keys, RenderedRows& out);
   Status save_journal(const CommitHeader& header, const Plan& plan, const JournalNotes& notes,
                       std::vector<SinkReceipt>& receipts);
   void drop_state();
@@ -167,6 +177,7 @@ class Engine {
   std::unique_ptr<MetaLedger> meta_;
   std::unique_ptr<UserReader> users_;
   LedgerHeader header_;
+  std::uint64_t generation_ = 0;   // of the state: no other has the same
   std::uint32_t texts_saved_ = 1;  // dictionary ids below are in the ledger
   bool audit_needed_ = false;      // some sink holds rows that we cannot vouch for
   std::string audit_reason_;

@@ -8,7 +8,7 @@
 /// What an epoch puts into the change journal. A key is listed when
 /// (1) a contribution to it changed, or its trials turned post-trial: the engine's own value may differ; or
 /// (2) a sink wrote or deleted a row of it: what stood there differed; or
-/// (3) an epoch that the ledger never heard of may have written it.
+/// (3) an epoch that the ledger never heard of may have written it, or a sink's answer was lost.
 /// A key that was only compared (an audit, a backfill, equal rows loaded again) is not. Rows are listed when a sink
 /// wrote them, so that a row's causes are those of its last visible change.
 namespace admetrics {

@@ -217,9 +217,9 @@ Status Connection::begin_immediate() {
   sqlite3_wal_hook(
       handle_,
       [](void* self, sqlite3* handle, const char* name, int pages) {
-        constexpr int kCheckpointPages = 1'000;
-        static_cast<Connection*>(self)->note_lock_released();
-        if (pages >= kCheckpointPages)
+        auto* const connection = static_cast<Connection*>(self);
+        connection->note_lock_released();
+        if (pages >= connection->checkpoint_pages_)
           sqlite3_wal_checkpoint_v2(handle, name, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
         return SQLITE_OK;
       },

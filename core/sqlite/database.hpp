@@ -114,6 +114,8 @@ class Connection {
 
   Status begin_read();       // BEGIN and a first read, so that the snapshot stands
   Status begin_immediate();  // BEGIN IMMEDIATE: for anything that may write
+  /// How long the log of a metered connection may grow before its commits checkpoint it, passively; 0: the usual length.
+  void set_checkpoint_pages(int pages) { checkpoint_pages_ = pages == 0 ? kCheckpointPages : pages; }
   Status commit();
   void rollback();  // never fails: nothing is left open
   /// From now on measures how long `begin_immediate` to `commit` or `rollback` hold the write lock; null: nothing does.
@@ -147,6 +149,8 @@ class Connection {
   sqlite3* handle_;
   std::string path_;
   LockMeter* meter_ = nullptr;
+  static constexpr int kCheckpointPages = 1'000;  // SQLite's own
+  int checkpoint_pages_ = kCheckpointPages;
   std::int64_t locked_at_micros_ = -1;  // by the meter's clock; -1: not locked, or not measured
 };
 

@@ -34,6 +34,10 @@ constexpr std::size_t kLargeEpochCells = 10'000;
 // all of it shall stay below the 20 ms that a guest may take.
 constexpr std::int64_t kFillTransactionMicros = 8'000;
 constexpr std::int64_t kFillTransactionRows = 2'000;
+// In a file of our own nobody waits: long enough that a page is mostly written once, short enough for the log.
+constexpr std::int64_t kFillAloneRows = 200'000;
+// Pages at the ends of six indexes are written again by each of many transactions; the file itself need not be.
+constexpr int kFillCheckpointPages = 16'384;
 // Whoever waits for the lock asks after 1, 3, 8, 18, 33, … ms (SQLite's busy handler). A pause longer than the longest of the
 // first distances, 10 ms, is met by one of them wherever it falls.
 constexpr std::int64_t kFillPauseMicros = 13'000;
@@ -118,6 +122,7 @@ Result<SinkState> SqliteSink::open() {
   ADM_ASSIGN(live_, prepare(""));
   foreign_work_ = {};  // the state says what has to be looked at
   ADM_ASSIGN(edges_, read_edges());
+  if (options_.on_open) ADM_TRY(options_.on_open(*database_));
   return read_state();
 }
 
@@ -316,7 +321,8 @@ Status SqliteSink::begin(const CommitHeader& header, bool purge_unrecognized) {
   const sqlite::Transaction look(*database_);
   ADM_TRY(check_still_ours());
   ADM_TRY(look_whether_empty());
-  if (tables_empty_) {
+  // What somebody builds on these tables hears of each row: they stay where they are.
+  if (tables_empty_ && !options_.on_open) {
     ADM_ASSIGN(can_fill_, can_be_exchanged(*database_));
   }
   return {};
@@ -640,6 +646,7 @@ Result<SinkReceipt> SqliteSink::commit() {
   if (total().written() > 0) {
     ADM_ASSIGN(edges_, read_edges());
   }
+  if (options_.before_commit) ADM_TRY(options_.before_commit(*database_, header_));
   ADM_TRY(database_->commit());
   known_ledger_ = header_.ledger;
   known_epoch_ = header_.epoch;
@@ -785,6 +792,7 @@ Status SqliteSink::begin_fill() {
   ADM_TRY(end_fill_transaction());
   // Not durable until it is put in place: syncing every few milliseconds would only keep the lock longer.
   if (database_->is_wal()) ADM_TRY(database_->execute("PRAGMA synchronous = NORMAL"));
+  database_->set_checkpoint_pages(kFillCheckpointPages);
   return database_->execute("PRAGMA legacy_alter_table = ON");
 }
 
@@ -806,6 +814,7 @@ Result<bool> SqliteSink::resume_fill() {
   keys_complete_ = false;
   receipt_.changed_more = true;
   if (database_->is_wal()) ADM_TRY(database_->execute("PRAGMA synchronous = NORMAL"));
+  database_->set_checkpoint_pages(kFillCheckpointPages);
   ADM_TRY(database_->execute("PRAGMA legacy_alter_table = ON"));
   return true;
 }
@@ -838,7 +847,8 @@ Status SqliteSink::end_item() {
   if (!aside_) return {};
   const bool late = options_.clock != nullptr &&
                     options_.clock->steady_micros() - transaction_began_micros_ >= kFillTransactionMicros;
-  if (!late && total().inserted - rows_before_transaction_ < kFillTransactionRows) return {};
+  const std::int64_t rows = total().inserted - rows_before_transaction_;
+  if (options_.pause ? !late && rows < kFillTransactionRows : rows < kFillAloneRows) return {};
   return end_fill_transaction();
 }
 
@@ -859,6 +869,7 @@ Status SqliteSink::end_fill() {
   if (database_->in_transaction()) ADM_TRY(end_fill_transaction());
   if (replaced()) return Error{Errc::kReplaced, "fill the tables", options_.path, "another file was put in its place"};
   aside_.reset();
+  database_->set_checkpoint_pages(0);
   ADM_TRY(database_->execute("PRAGMA synchronous = FULL"));
   ADM_TRY(begin_immediate("epoch"));
   ADM_TRY(check_still_ours());

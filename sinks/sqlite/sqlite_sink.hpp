@@ -20,8 +20,12 @@ namespace admetrics::sink {
 
 struct SqliteSinkOptions {
   std::string path;
+  std::string name = "sqlite";
   int busy_timeout_ms = 5'000;                               // how long one attempt waits for another's write lock
   std::int64_t large_cache_bytes = std::int64_t{128} << 20;  // of pages, while a large epoch is written
+  // What somebody builds on these tables: called once they stand, and last in each epoch's transaction.
+  std::function<Status(sqlite::Connection&)> on_open = nullptr;
+  std::function<Status(sqlite::Connection&, const CommitHeader&)> before_commit = nullptr;
   const Clock* clock = nullptr;         // measures how long a transaction of a fill takes; none: rows are counted only
   sqlite::LockMeters* locks = nullptr;  // measure how long the write lock is held
   /// Waits between two transactions of a fill, so that whoever waits for the write lock gets it; none: no wait.
@@ -39,9 +43,6 @@ struct ForeignWork {
   [[nodiscard]] bool any() const { return !everything.empty() || !added.empty() || strange_keys; }
 };
 
-/// The four tables in an SQLite database that others read, and may write to as well: the write lock is held from
-/// `begin` to `commit`, and the log is checkpointed passively only.
-
 /// The four tables in an SQLite database that others read, and may write to as well.
 ///
 /// An epoch is one transaction; the log is checkpointed passively only. A small one holds the write lock from its first row to
@@ -54,7 +55,7 @@ class SqliteSink : public Sink {
   explicit SqliteSink(SqliteSinkOptions options);
   ~SqliteSink() override;
 
-  [[nodiscard]] const std::string& name() const override { return name_; }
+  [[nodiscard]] const std::string& name() const override { return options_.name; }
   Result<SinkState> open() override;
   [[nodiscard]] bool replaced() const override;
   Status visit_keys(const std::function<void(const SinkKey&)>& visit) override;
@@ -63,6 +64,8 @@ class SqliteSink : public Sink {
   Status write_names(std::span<const NameWrite> names) override;
   Status write_hierarchies(std::span<const HierarchyWrite> hierarchies) override;
   [[nodiscard]] std::int64_t rows_written() const override;
+  /// As `FollowingSink`: for one that is built on this.
+  void amend(const CommitHeader& header) { header_ = header; }
   Result<SinkReceipt> commit() override;
   void rollback() override;
 
@@ -118,7 +121,6 @@ class SqliteSink : public Sink {
   Status end_fill_transaction();
   void note_row(const SinkKey& key, Breakdown breakdown, std::string_view value);
 
-  const std::string name_ = "sqlite";
   const SqliteSinkOptions options_;
   std::string file_;  // identity when it was opened
   std::unique_ptr<sqlite::Connection> database_;

@@ -202,7 +202,7 @@ Result<std::string> signature_of(sqlite::Connection& database, const std::vector
 
 }  // namespace
 
-Result<CaptureState> read_capture(sqlite::Connection& database, std::span<const RawTable> tables) {
+Result<CaptureState> read_capture(sqlite::Connection& database, std::span<const RawTable> tables, RecordedBy by) {
   CaptureState state;
   ADM_ASSIGN(const auto present, present_tables(database, tables));
   ADM_ASSIGN(const bool log_good, log_stands(database));
@@ -216,6 +216,7 @@ Result<CaptureState> read_capture(sqlite::Connection& database, std::span<const 
   ADM_ASSIGN(const auto installed, installed_triggers(database));
   std::size_t expected = 0;
   for (const RawTable* table : present) {
+    if (by == RecordedBy::kWriter) break;
     ADM_ASSIGN(const auto triggers, triggers_for(database, *table));
     expected += triggers.size();
     for (const Trigger& trigger : triggers) {
@@ -228,7 +229,7 @@ Result<CaptureState> read_capture(sqlite::Connection& database, std::span<const 
   return state;
 }
 
-Status arm_capture(sqlite::Connection& database, std::span<const RawTable> tables) {
+Status arm_capture(sqlite::Connection& database, std::span<const RawTable> tables, RecordedBy by) {
   ADM_TRY(database.begin_immediate());
   sqlite::Transaction transaction(database);
   ADM_ASSIGN(const auto present, present_tables(database, tables));
@@ -241,6 +242,7 @@ Status arm_capture(sqlite::Connection& database, std::span<const RawTable> table
   ADM_ASSIGN(auto installed, installed_triggers(database));
   std::vector<Trigger> missing;
   for (const RawTable* table : present) {
+    if (by == RecordedBy::kWriter) break;
     ADM_ASSIGN(auto triggers, triggers_for(database, *table));
     for (Trigger& trigger : triggers) {
       const auto found = installed.find(trigger.name);

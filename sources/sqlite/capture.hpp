@@ -32,12 +32,20 @@ struct CaptureState {
   bool armed = false;             // every trigger stands as it should
 };
 
+/// Who appends to the change log.
+enum class RecordedBy : std::uint8_t {
+  kTriggers,
+  kWriter,  // itself: no trigger of ours stands
+};
+
 /// Reads the state inside the connection's read transaction.
-Result<CaptureState> read_capture(sqlite::Connection& database, std::span<const RawTable> tables);
+Result<CaptureState> read_capture(sqlite::Connection& database, std::span<const RawTable> tables,
+                                  RecordedBy by = RecordedBy::kTriggers);
 
 /// Creates the log and installs what is missing or differs, in one transaction of its own. Whenever anything had to be
 /// installed it draws a new generation: nobody knows what was missed, and positions of the old one mean nothing any more.
-Status arm_capture(sqlite::Connection& database, std::span<const RawTable> tables);
+Status arm_capture(sqlite::Connection& database, std::span<const RawTable> tables,
+                   RecordedBy by = RecordedBy::kTriggers);
 
 /// Draws a new mark, keeping `known`, the one that the ledger has seen, as the previous one: until the ledger has the new
 /// mark, both are good. False: the file has neither, so it is not as the ledger has seen it last (a restored backup).

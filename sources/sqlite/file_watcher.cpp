@@ -29,6 +29,7 @@ struct FileWatcher::Impl {
       std::memcpy(&event, buffer.data() + at, sizeof event);
       if ((event.mask & IN_Q_OVERFLOW) != 0) return true;
       const char* name = buffer.data() + at + sizeof event;
+      if (folders.contains(event.wd)) return true;
       if (event.len > 0 && names.contains(std::string(name))) return true;
       at += sizeof event + event.len;
     }
@@ -37,6 +38,7 @@ struct FileWatcher::Impl {
 
   boost::asio::posix::stream_descriptor stream;
   std::set<std::string> names;
+  std::set<int> folders;
   std::function<void()> on_write;
   std::array<char, std::size_t{16} * 1024> buffer;
 };
@@ -56,6 +58,12 @@ Result<std::unique_ptr<FileWatcher>> FileWatcher::create(boost::asio::io_context
     std::filesystem::path path =
         std::filesystem::weakly_canonical(database, unresolved);  // a link is not where writes go
     if (unresolved) path = database;
+    if (std::filesystem::is_directory(path, unresolved)) {
+      const int watch = ::inotify_add_watch(handle, path.c_str(), IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE);
+      if (watch < 0) return Error{Errc::kUnsupported, "watch files", path.string(), std::strerror(errno)};
+      impl->folders.insert(watch);
+      continue;
+    }
     const std::string folder = path.has_parent_path() ? path.parent_path().string() : ".";
     if (::inotify_add_watch(handle, folder.c_str(), IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE) < 0) {
       return Error{Errc::kUnsupported, "watch files", folder, std::strerror(errno)};

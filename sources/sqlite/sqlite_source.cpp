@@ -305,7 +305,7 @@ Result<CaptureState> SqliteSource::capture_state(Side side) {
   sqlite::Connection& connection = side == kProduct ? readers_[0]->product() : readers_[0]->ads();
   ADM_ASSIGN(const std::int64_t schema, connection.query_integer("PRAGMA schema_version"));
   if (schema != database.verified_schema || !database.verified.armed) {
-    ADM_ASSIGN(database.verified, read_capture(connection, tables_of(side)));
+    ADM_ASSIGN(database.verified, read_capture(connection, tables_of(side), recorded_by()));
     database.verified_schema = schema;
     return database.verified;
   }
@@ -358,7 +358,7 @@ Result<EpochInput> SqliteSource::begin_epoch(const std::string& position, const 
       }
       for (const Side side : {kProduct, kAds}) {
         if (states[side].armed) continue;
-        Status installed = arm_capture(writer(side, "capture"), tables_of(side));
+        Status installed = arm_capture(writer(side, "capture"), tables_of(side), recorded_by());
         if (!installed.ok() && installed.error().code == Errc::kReadOnly) {
           return Error{Errc::kReadOnly, "install capture triggers", path_of(side),
                        "the file cannot be written; use capture = \"scan\" for a source that must not be written"};
@@ -393,7 +393,7 @@ Result<EpochInput> SqliteSource::begin_epoch(const std::string& position, const 
     const std::string& path = path_of(side);
     if (then.generation != here.generation) must_reconcile("the change log of " + path + " is another one");
     if (then.seq > here.seq) must_reconcile(path + " was set back, as by a restored backup");
-    if ((side == kProduct ? before->product_done_seq() : then.seq) < states[side].acknowledged)
+    if ((side == kProduct || is_one_file() ? before->product_done_seq() : then.seq) < states[side].acknowledged)
       must_reconcile("change records of " + path + " were taken by someone else");
     if (then.signature != here.signature) must_reconcile("a table of " + path + " was dropped, replaced or altered");
     if (!database.mark_known) must_reconcile(path + " is not as it was left, as after a restored backup");
@@ -574,15 +574,16 @@ void SqliteSource::add_wish(const EpochWish& wish, const Position& now, EpochInp
 
 Status SqliteSource::read_ad_day_changes(const SidePosition& before, const SidePosition& now, EpochInput& input) {
   if (before.seq == now.seq) return {};
-  input.records += static_cast<std::uint64_t>(now.seq - before.seq);
+  if (!is_one_file()) input.records += static_cast<std::uint64_t>(now.seq - before.seq);
   sqlite::Connection& ads = readers_[0]->ads();
   ADM_ASSIGN(const std::int64_t daily_rows, estimate_rows(ads, "ad_performance_daily"));
   constexpr std::int64_t kMetaRowsPerDailyRow = 8;
   const std::int64_t lookups_max =
       (daily_rows * kMetaRowsPerDailyRow * kScanRowNanos + kScanFixedNanos) / kLookupAdDayNanos;
   ADM_ASSIGN(sqlite::Statement select,
-             ads.prepare("SELECT DISTINCT key1, key2 FROM _admetrics_changes WHERE seq > ?1"));
+             ads.prepare("SELECT DISTINCT key1, key2 FROM _admetrics_changes WHERE seq > ?1 AND kind >= ?2"));
   select.bind(1, before.seq);
+  select.bind(2, static_cast<std::int64_t>(ChangeKind::kMetaDaily));
   for (;;) {
     ADM_ASSIGN(const bool row, select.step());
     if (!row) break;
@@ -630,7 +631,7 @@ Status SqliteSource::acknowledge(const std::string& position) {
     Database& database = *databases_[side];
     database.taken_seq = taken->sides[side].seq;
     database.mark_known = true;
-    database.acknowledged_seq = side == kProduct ? taken->product_done_seq() : database.taken_seq;
+    database.acknowledged_seq = side == kProduct || is_one_file() ? taken->product_done_seq() : database.taken_seq;
     if (!options_.triggers) {
       database.taken_data_version = database.seen_data_version;
       continue;
@@ -712,7 +713,7 @@ Result<std::int64_t> SqliteSource::pending_records() {
   std::int64_t pending = 0;
   if (!options_.triggers) return pending;
   for (auto& database : databases_) {
-    if (!database) continue;
+    if (!database || (is_one_file() && database == databases_[kAds])) continue;
     ADM_ASSIGN(const std::int64_t last, database->watch->query_integer("SELECT " + std::string(kLastSeqSql)));
     pending += std::max<std::int64_t>(0, last - database->taken_seq);
   }

@@ -23,6 +23,8 @@ struct SqliteSourceOptions {
   std::string product_db;
   std::string ads_db;
   bool triggers = true;  // false: "scan", which never writes to the source
+  /// The only writer is ours, and appends to the change log itself: no trigger is needed. Both databases may be one file.
+  bool recorded_by_writer = false;
   int busy_timeout_ms = 5'000;
   const std::atomic<bool>* stop = nullptr;          // once true, long reads end with kInterrupted
   std::atomic<std::uint64_t>* rows_read = nullptr;  // rises with the rows of long reads
@@ -90,6 +92,11 @@ class SqliteSource : public Source {
   struct Position;
 
   [[nodiscard]] const std::string& path_of(Side side) const;
+  /// Both sides are one file, with one change log.
+  [[nodiscard]] bool is_one_file() const { return options_.product_db == options_.ads_db; }
+  [[nodiscard]] RecordedBy recorded_by() const {
+    return options_.recorded_by_writer ? RecordedBy::kWriter : RecordedBy::kTriggers;
+  }
   [[nodiscard]] std::span<const RawTable> tables_of(Side side) const;
   /// Opens what is not open, and everything again when the file under us is another one.
   Status ensure_open();

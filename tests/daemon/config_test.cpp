@@ -56,6 +56,8 @@ TEST_F(ConfigTest, WhatIsLeftOutHasItsDefault) {
   EXPECT_TRUE(config.capture_triggers);
   EXPECT_EQ(config.tunables.scan_interval_ms, 60'000);
   EXPECT_EQ(config.sink_path, in_folder("p.db"));
+  EXPECT_EQ(config.postgres, PostgresConfig());
+  EXPECT_FALSE(config.changefeed.enabled);
   EXPECT_EQ(std::filesystem::path(config.state_dir) / "", in_folder("state/"));
   EXPECT_EQ(config.reporting.zone.name(), "UTC");
   EXPECT_EQ(config.reporting.trial_length_days, 7);
@@ -79,6 +81,19 @@ capture = "scan"
 scan_interval = "5m"
 [sink.sqlite]
 path = "m.db"
+[sink.postgres]
+enabled = true
+conninfo = "service=metrics"
+schema = "ads"
+user_lists = "jsonb"
+connect_timeout = "3s"
+statement_timeout = "1m"
+[sink.changefeed]
+enabled = true
+path = "feed/rows.ndjson"
+rotate_size = "1MiB"
+rotate_after = "24h"
+keep = 7
 [state]
 dir = "s"
 [reporting]
@@ -129,6 +144,8 @@ format = "json"
   EXPECT_FALSE(config.capture_triggers);
   EXPECT_EQ(config.tunables.scan_interval_ms, 300'000);
   EXPECT_EQ(config.sink_path, in_folder("m.db"));
+  EXPECT_EQ(config.postgres, (PostgresConfig{true, "service=metrics", "ads", true, 3'000, 60'000}));
+  EXPECT_EQ(config.changefeed, (ChangefeedConfig{true, in_folder("feed/rows.ndjson"), 1 << 20, 86'400'000, 7}));
   EXPECT_EQ(config.state_dir, in_folder("s"));
   EXPECT_EQ(config.reporting.zone.name(), "America/New_York");
   EXPECT_EQ(config.reporting.trial_length_days, 3);
@@ -335,9 +352,35 @@ TEST_F(ConfigTest, AValueThatIsASectionIsAMistake) {
   EXPECT_THAT(mistakes("[log.level]\nx = 1\n"), ElementsAre(mistake(4, "log.level", "must be")));
 }
 
-TEST_F(ConfigTest, TheChangeLogSourceIsNotKnownYet) {
+TEST_F(ConfigTest, OneSourceOnly) {
   EXPECT_THAT(mistakes("[source.changelog]\npath = \"changes/\"\n"),
-              ElementsAre(mistake(4, "source.changelog", "use [source.sqlite]")));
+              ElementsAre(mistake(2, "source.sqlite.product_db", "cannot stand beside [source.changelog]"),
+                          mistake(3, "source.sqlite.ads_db", "cannot stand beside [source.changelog]")));
+}
+
+TEST_F(ConfigTest, AChangeLogLandsInTheStateFolder) {
+  const ConfigResult result = read("[source.changelog]\npath = \"changes/\"\n[state]\ndir = \"s\"\n");
+  ASSERT_TRUE(result.good()) << result.lines().front();
+  const Config& config = result.config;
+  EXPECT_TRUE(config.changelog.path.ends_with("/changes")) << config.changelog.path;
+  EXPECT_TRUE(config.landing_db.ends_with("/s/landing.db")) << config.landing_db;
+  EXPECT_EQ(config.product_db, config.landing_db);
+  EXPECT_EQ(config.ads_db, config.landing_db);
+  EXPECT_EQ(config.sink_path, config.landing_db);
+  EXPECT_TRUE(config.changelog.dead_letters.ends_with("/s/dead_letters.ndjson"));
+}
+
+TEST_F(ConfigTest, MistakesOfAChangeLogAreNamedByKeyAndLine) {
+  EXPECT_THAT(
+      read("[source.changelog]\nformat = \"csv\"\nhold_transactions_max = 3\n[source.changelog.mixpanel]\n"
+           "time_zone = \"Mars\"\nrevenue_usd = [1]\nrevenue = \"x\"\n")
+          .mistakes,
+      ElementsAre(mistake(0, "source.changelog.path", "is missing"),
+                  mistake(2, "source.changelog.format", "must be \"auto\""),
+                  mistake(3, "source.changelog.hold_transactions_max", "must be a number with a unit"),
+                  mistake(5, "source.changelog.mixpanel.time_zone", "\"Mars\" is no such"),
+                  mistake(6, "source.changelog.mixpanel.revenue_usd", "must be a name in quotes"),
+                  mistake(7, "source.changelog.mixpanel.revenue", "did you mean source.changelog.mixpanel.re")));
 }
 
 TEST_F(ConfigTest, MistakesComeAllAtOnceInOrderOfLines) {

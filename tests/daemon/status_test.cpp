@@ -50,6 +50,22 @@ TEST(StatusTest, BeforeTheFirstEpochThereIsNoLastOne) {
   EXPECT_EQ(document.at("pid").as_int64(), ::getpid());
 }
 
+TEST(StatusTest, EachSinkIsTold) {
+  DaemonStatus status;
+  status.sinks.resize(1);
+  status.sinks[0].sink = "postgres";
+  status.sinks[0].state = follow::State::kWaiting;
+  status.sinks[0].lag_epochs = 3;
+  status.sinks[0].last_error = "no server";
+  const auto document = document_of(status);
+  const auto& sink = document.at("sinks").as_array().at(0);
+  EXPECT_EQ(sink.at("sink"), "postgres");
+  EXPECT_EQ(sink.at("state"), "waiting");
+  EXPECT_TRUE(sink.at("epoch").is_null());
+  EXPECT_EQ(sink.at("lag_epochs").to_number<int>(), 3);
+  EXPECT_EQ(sink.at("last_error"), "no server");
+}
+
 TEST(StatusTest, TheLastEpochIsToldWithItsCounts) {
   const auto document = document_of(after_an_epoch());
   const auto& epoch = document.at("last_epoch").as_object();

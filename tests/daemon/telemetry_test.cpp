@@ -168,6 +168,30 @@ TEST(TelemetryTest, HeldDaysAndTheHeartbeat) {
   EXPECT_THAT(telemetry.text({}), HasSubstr("admetricsd_held_seconds 0\n"));
 }
 
+TEST(TelemetryTest, SinksAreToldByNameAndGoWithTheConfiguration) {
+  Telemetry telemetry;
+  DaemonStatus status;
+  status.sinks.resize(2);
+  status.sinks[0].sink = "sqlite";
+  status.sinks[1].sink = "postgres";
+  status.sinks[1].epoch = EpochId{7};
+  status.sinks[1].lag_epochs = 3;
+  status.sinks[1].lag_seconds = 12.5;
+  status.sinks[1].failures_total = 4;
+  status.sinks[1].last_error = "no server";
+  for (int i = 0; i < 2; ++i) {  // asked twice, counted once
+    const std::string text = telemetry.text(status);
+    for (const char* line :
+         {"admetricsd_sink_lag_seconds{sink=\"sqlite\"} 0\n", "admetricsd_sink_epoch{sink=\"postgres\"} 7\n",
+          "admetricsd_sink_lag_epochs{sink=\"postgres\"} 3\n", "admetricsd_sink_lag_seconds{sink=\"postgres\"} 12.5\n",
+          "admetricsd_sink_failing{sink=\"postgres\"} 1\n", "admetricsd_sink_failures_total{sink=\"postgres\"} 4\n"}) {
+      EXPECT_THAT(text, HasSubstr(line));
+    }
+  }
+  status.sinks.pop_back();
+  EXPECT_THAT(telemetry.text(status), Not(HasSubstr("postgres")));
+}
+
 TEST(TelemetryTest, ReloadsAreCountedByResult) {
   Telemetry telemetry;
   EXPECT_THAT(telemetry.text({}), HasSubstr("admetricsd_config_last_reload_successful 1\n"));

@@ -64,7 +64,7 @@ class Package(unittest.TestCase):
         opened = re.search(r"(?m)^ReadWritePaths=(.+)$", read(self.folder, "usr/share/doc/admetricsd/examples/pipeline.conf")).group(1)
         for key in ("product_db", "ads_db"):
             self.assertRegex(toml, r'(?m)^%s = "%s/' % (key, opened))
-        self.assertNotRegex(toml, r"(?m)^path =", "rows go to the product database unless an administrator says otherwise")
+        self.assertNotRegex(toml, r"(?m)^\[sink\.sqlite\]\n(?:[^\[\n].*\n|\n)*?path =", "rows go to the product database unless an administrator says otherwise")
         command = re.search(r"(?m)^ExecStart=(\S+) run --config (\S+)$", unit)
         self.assertTrue(os.access(self.folder + command.group(1), os.X_OK))
         self.assertTrue(os.path.exists(self.folder + command.group(2)))

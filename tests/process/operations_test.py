@@ -68,7 +68,7 @@ def anchors(markdown):
 def literals():
     """Every text in our code, those that go on over several lines as one."""
     found = []
-    for room in ("core", "sources", "sinks", "state", "backfill", "verify", "dashboard", "daemon"):
+    for room in ("core", "sources", "sinks", "follow", "state", "backfill", "verify", "dashboard", "daemon"):
         for path in glob.glob(os.path.join(ROOT, room, "**/*.cpp"), recursive=True):
             joined = re.sub(r'"\s*\n\s*"', "", read(path))
             found += [text.replace('\\"', '"') for text in re.findall(r'"((?:[^"\\\n]|\\.)*)"', joined)]

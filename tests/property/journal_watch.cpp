@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
-#include <regex>
 #include <set>
 
 #include "core/model/row.hpp"
@@ -19,37 +18,45 @@ constexpr std::size_t kChunk = 5;  // so that most scans take several
 
 /// A stored row's place: what the journal calls it. Nothing for rows whose key is none of ours.
 std::optional<SinkRow> place_of(const std::string& table, const std::string& key) {
-  static const std::regex kMain("(campaign|adset|ad)\\|([^]*)\\|(\\d{4}-\\d\\d-\\d\\d)");
-  static const std::regex kBreakdown(
-      "(campaign|adset|ad)\\|([^]*)\\|(\\d{4}-\\d\\d-\\d\\d)\\|(country|region|device)\\|([^]*)");
-  static const std::regex kName("(campaign|adset|ad)\\|([^]*)");
   SinkRow row;
-  std::smatch match;
   if (table == kHierarchyTable) {
     row.key = {SinkKey::Kind::kHierarchy, Level::kAd, key, kNoDay};
     return row;
   }
-  const bool name = table == kNameTable;
-  if (!std::regex_match(key, match, name ? kName : table == kMainTable ? kMain : kBreakdown)) return std::nullopt;
+  // LEVEL|ID, then |DAY, then |TYPE|VALUE. Ids and values may hold anything, so the day is looked for from the end.
+  const std::size_t level_end = key.find('|');
+  if (level_end == std::string::npos) return std::nullopt;
+  std::optional<Level> found;
   for (const Level level : kLevels) {
-    if (name_of(level) == match[1].str()) row.key.level = level;
+    if (name_of(level) == key.substr(0, level_end)) found = level;
   }
-  row.key.entity_id = match[2];
-  if (row.key.entity_id.empty()) return std::nullopt;
-  if (name) {
+  if (!found) return std::nullopt;
+  row.key.level = *found;
+  const std::string rest = key.substr(level_end + 1);
+  if (table == kNameTable) {
+    if (rest.empty()) return std::nullopt;
     row.key.kind = SinkKey::Kind::kName;
+    row.key.entity_id = rest;
     row.key.day = kNoDay;
     return row;
   }
-  const auto day = parse_day(match[3].str());
-  if (!day) return std::nullopt;
-  row.key.day = *day;
-  if (table == kMainTable) return row;
-  for (const Breakdown breakdown : kBreakdowns) {
-    if (name_of(breakdown) == match[4].str()) row.breakdown = breakdown;
+  constexpr std::size_t kDayLength = 10;
+  for (std::size_t bar = rest.rfind('|'); bar != std::string::npos && bar > 0; bar = rest.rfind('|', bar - 1)) {
+    const auto day = parse_day(rest.substr(bar + 1, kDayLength));
+    if (!day) continue;
+    const std::string behind = rest.substr(std::min(rest.size(), bar + 1 + kDayLength));
+    row.key.entity_id = rest.substr(0, bar);
+    row.key.day = *day;
+    if (table == kMainTable) return behind.empty() ? std::optional(row) : std::nullopt;
+    for (const Breakdown breakdown : kBreakdowns) {
+      const std::string type = '|' + std::string(name_of(breakdown)) + '|';
+      if (!behind.starts_with(type)) continue;
+      row.breakdown = breakdown;
+      row.value = behind.substr(type.size());
+      return row;
+    }
   }
-  row.value = match[5];
-  return row;
+  return std::nullopt;
 }
 
 std::string told(const SinkKey& key) {

@@ -29,10 +29,10 @@ class SinkTarget {
   virtual std::unique_ptr<Sink> connect() = 0;
   /// All rows of one of the four tables, in the order of their keys' bytes. `metric_id` is among the columns.
   virtual std::vector<Row> rows(std::string_view table) = 0;
-  /// Somebody else writes a row; columns that are not named have their defaults.
-  virtual void add_foreign_row(std::string_view table, const Row& row) = 0;
-  /// Somebody else changes one column of all rows of a table.
-  virtual void change_foreign(std::string_view table, const std::string& column, const std::string& value) = 0;
+  /// Somebody else writes a row; columns that are not named have their defaults. False: the target's types cannot hold it.
+  virtual bool add_foreign_row(std::string_view table, const Row& row) = 0;
+  /// Somebody else changes one column of all rows of a table. False: its type cannot hold the value.
+  virtual bool change_foreign(std::string_view table, const std::string& column, const std::string& value) = 0;
   /// Nobody else can write until the answer is dropped.
   virtual std::shared_ptr<void> keep_busy() = 0;
 };

@@ -41,7 +41,7 @@ class SqliteTarget : public SinkTarget {
                                                        : "ad_id";
     return select("SELECT * FROM " + std::string(table) + " ORDER BY " + key, std::string(table));
   }
-  void add_foreign_row(std::string_view table, const Row& row) override {
+  bool add_foreign_row(std::string_view table, const Row& row) override {
     std::string names;
     std::string values;
     for (const auto& [name, value] : row) {
@@ -49,9 +49,11 @@ class SqliteTarget : public SinkTarget {
       values += (values.empty() ? "" : ", ") + sqlite::quote_text(value);
     }
     run("INSERT INTO " + std::string(table) + " (" + names + ") VALUES (" + values + ")");
+    return true;
   }
-  void change_foreign(std::string_view table, const std::string& column, const std::string& value) override {
+  bool change_foreign(std::string_view table, const std::string& column, const std::string& value) override {
     run("UPDATE " + std::string(table) + " SET " + column + " = " + sqlite::quote_text(value));
+    return true;
   }
   std::shared_ptr<void> keep_busy() override {
     std::shared_ptr<sqlite::Connection> writer = open();
