@@ -221,7 +221,7 @@ Status Pipeline::open() {
   followers_ = std::make_unique<follow::Followers>(
       following_sinks(*config_), *clock_, [this] { notify(); },
       [](bool warning, const std::string& line) { log_line(warning ? LogLevel::kWarning : LogLevel::kInfo, line); });
-  backfill_ = std::make_unique<backfill::Backfill>(config_->state_dir, places, *clock_, [this] { notify(); });
+  backfill_ = std::make_unique<backfill::Backfill>(config_->state_dir + "/backfill.db", places, *clock_, [this] { notify(); });
   if (Status resumed = backfill_->resume_after_restart(); !resumed.ok()) log_warning(resumed.error().line());
   audit_ = std::make_unique<backfill::SelfAudit>(config_->state_dir + "/audit.db", places, *clock_,
                                                  std::random_device{}(), [this] { notify(); });
