@@ -28,6 +28,8 @@ constexpr std::int64_t kProgressLineEveryMicros = 200'000;
 constexpr std::int64_t kRetryFirstMs = 50;
 constexpr std::int64_t kRetryLastMs = 10'000;
 constexpr std::int64_t kOnceRetryMicros = 60'000'000;  // `run --once` waits this long for a lock, then says so
+// `run --once` keeps nobody from their rows meanwhile: where nobody else writes, a first fill goes in long transactions.
+constexpr std::int64_t kFillAloneMicros = 1'000'000;
 constexpr std::int64_t kBackfillShareItems = 256;      // some milliseconds, so that what streams hardly waits
 constexpr std::int64_t kLargeEpochCells = 100'000;     // gives its memory back when it is done
 constexpr std::int64_t kCompareAgainFactor = 10;       // all rows are compared for at most a tenth of the time
@@ -205,12 +207,13 @@ Status Pipeline::open() {
   sink.clock = clock_;
   sink.locks = &locks_;
   sink.stop = &stop_;
-  sink.rows_removed = &rows_read_;
+  sink.progress = &rows_read_;
   // A file of our own keeps nobody waiting.
   const std::string place = sqlite::file_identity(config_->sink_path);
   if (!place.empty() &&
       (place == sqlite::file_identity(config_->product_db) || place == sqlite::file_identity(config_->ads_db)))
     sink.pause = [this](std::int64_t micros) { pause(micros); };
+  if (options_.once) sink.hold_alone_micros = kFillAloneMicros;
   sink_ = std::make_unique<sink::SqliteSink>(sink);
   EngineOptions engine;
   engine.workers = config_->workers != 0 ? config_->workers : std::max(1U, std::thread::hardware_concurrency());

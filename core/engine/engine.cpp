@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <tuple>
 #include <unordered_map>
 
 #include "core/base/limits.hpp"
@@ -438,9 +439,11 @@ Result<Engine::Plan> Engine::make_plan() {
   std::unordered_map<std::uint32_t, std::uint32_t> ranks;
   for (std::uint32_t rank = 0; rank < entities.size(); ++rank) ranks.emplace(entities[rank].packed, rank);
   for (Plan::Item& item : plan.cells) item.rank = ranks.at(item.cell.entity.packed);
-  std::sort(plan.cells.begin(), plan.cells.end(), [](const Plan::Item& a, const Plan::Item& b) {
-    return std::pair(a.rank, a.cell.day) < std::pair(b.rank, b.cell.day);
-  });
+  const auto place = [](const Plan::Item& item) {
+    return std::tuple(name_of(item.cell.entity.level()), write_week_of(item.cell.day), item.rank, item.cell.day);
+  };
+  std::sort(plan.cells.begin(), plan.cells.end(),
+            [&](const Plan::Item& a, const Plan::Item& b) { return place(a) < place(b); });
 
   for (const auto& [entity, causes] : meta_->dirty_names()) {
     ADM_ASSIGN(NameWrite name, meta_->name_of_entity(entity));

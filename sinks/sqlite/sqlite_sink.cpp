@@ -1,5 +1,6 @@
 #include "sinks/sqlite/sqlite_sink.hpp"
 
+#include <algorithm>
 #include <array>
 #include <tuple>
 #include <utility>
@@ -68,6 +69,10 @@ std::int64_t bytes_of(const CellWrite& cell) {
   std::size_t bytes = sizeof(CellWrite) + row_bytes(cell.main);
   for (const BreakdownWrite& row : cell.breakdowns) bytes += sizeof(BreakdownWrite) + row_bytes(row.values);
   return static_cast<std::int64_t>(bytes);
+}
+
+std::tuple<std::string, std::int32_t, std::string, Day> place_of(const CellWrite& cell) {
+  return {std::string(name_of(cell.level)), write_week_of(cell.day), std::string(cell.entity_id), cell.day};
 }
 
 /// Names an epoch's attempt: another one may have other rows.
@@ -472,7 +477,7 @@ Status SqliteSink::write_cells(std::span<const CellWrite> cells) {
         ++counts_[kBreakdown].inserted;
         note_row(written, row.breakdown, row.value);
       }
-      last_cell_ = std::make_tuple(std::string(name_of(cell.level)), std::string(cell.entity_id), cell.day);
+      last_cell_ = place_of(cell);
       continue;
     }
     ADM_TRY(write_cell(cell));
@@ -486,8 +491,8 @@ Status SqliteSink::write_cell(const CellWrite& cell) {
   RowTable& breakdown = tables().breakdown;
   const std::string date = format_day(cell.day);
   const std::array<std::string_view, 3> key{name_of(cell.level), cell.entity_id, date};
-  // Cells come ascending: one beyond the last cannot have a row yet where there was none at the beginning.
-  auto cell_key = std::make_tuple(std::string(key[0]), std::string(key[1]), cell.day);
+  // Cells come in order: one beyond the last cannot have a row yet where there was none at the beginning.
+  auto cell_key = place_of(cell);
   const bool insert_only = tables_empty_ && (!last_cell_ || *last_cell_ < cell_key);
   if (insert_only) last_cell_ = std::move(cell_key);
   const SinkKey written{SinkKey::Kind::kCell, cell.level, std::string(cell.entity_id), cell.day};
@@ -783,7 +788,9 @@ Status SqliteSink::begin_fill() {
   ADM_TRY(live_->statements->clear_keys.run());
   fill_token_ = token_of(header_);
   others_version_ = -1;
-  ADM_TRY(create_aside(*database_, fill_token_));
+  hold_micros_ = kFillTransactionMicros;
+  // In a file of our own nobody waits for the lock: sorting an index once is cheaper than writing it out of order.
+  ADM_TRY(create_aside(*database_, fill_token_, options_.pause != nullptr));
   ADM_ASSIGN(aside_, prepare(kAsidePrefix));
   // Crashed before the ledger's commit, all rows are compared: too many to list.
   keys_complete_ = false;
@@ -833,6 +840,7 @@ Result<bool> SqliteSink::begin_item() {
     if (version != others_version_) others_seen_micros_ = now;
     others_version_ = version;
     const bool alone = now - others_seen_micros_ > kOthersAwayMicros;
+    hold_micros_ = alone ? std::max(kFillTransactionMicros, options_.hold_alone_micros) : kFillTransactionMicros;
     const std::int64_t left = transaction_ended_micros_ + (alone ? kFillShortPauseMicros : kFillPauseMicros) - now;
     if (left > 0) options_.pause(left);
   }
@@ -845,11 +853,12 @@ Result<bool> SqliteSink::begin_item() {
 
 Status SqliteSink::end_item() {
   if (!aside_) return {};
-  const bool late = options_.clock != nullptr &&
-                    options_.clock->steady_micros() - transaction_began_micros_ >= kFillTransactionMicros;
   const std::int64_t rows = total().inserted - rows_before_transaction_;
-  if (options_.pause ? !late && rows < kFillTransactionRows : rows < kFillAloneRows) return {};
-  return end_fill_transaction();
+  if (!options_.pause) return rows < kFillAloneRows ? Status() : end_fill_transaction();
+  const bool late =
+      options_.clock != nullptr && options_.clock->steady_micros() - transaction_began_micros_ >= hold_micros_;
+  const bool many = rows >= kFillTransactionRows && hold_micros_ == kFillTransactionMicros;
+  return late || many ? end_fill_transaction() : Status();
 }
 
 Status SqliteSink::end_fill_transaction() {
@@ -869,6 +878,13 @@ Status SqliteSink::end_fill() {
   if (database_->in_transaction()) ADM_TRY(end_fill_transaction());
   if (replaced()) return Error{Errc::kReplaced, "fill the tables", options_.path, "another file was put in its place"};
   aside_.reset();
+  database_->set_progress([this] {
+    if (options_.progress != nullptr) options_.progress->fetch_add(1);
+    return options_.stop == nullptr || !options_.stop->load();
+  });
+  const Status indexed = create_indexes(*database_, [&] { return begin_immediate("fill"); });
+  database_->set_progress(nullptr);
+  ADM_TRY(indexed);
   database_->set_checkpoint_pages(0);
   ADM_TRY(database_->execute("PRAGMA synchronous = FULL"));
   ADM_TRY(begin_immediate("epoch"));
@@ -896,7 +912,7 @@ Status SqliteSink::remove_unfinished_fill() {
     sqlite::Transaction transaction(*database_);
     ADM_TRY(remove_some_of_aside(*database_, kRemoveRows));
     ADM_TRY(transaction.commit());
-    if (options_.rows_removed != nullptr) options_.rows_removed->fetch_add(kRemoveRows);
+    if (options_.progress != nullptr) options_.progress->fetch_add(kRemoveRows);
     if (options_.pause) options_.pause(kFillPauseMicros);
   }
 }

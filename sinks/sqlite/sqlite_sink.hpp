@@ -30,8 +30,11 @@ struct SqliteSinkOptions {
   sqlite::LockMeters* locks = nullptr;  // measure how long the write lock is held
   /// Waits between two transactions of a fill, so that whoever waits for the write lock gets it; none: no wait.
   std::function<void(std::int64_t micros)> pause = nullptr;
-  const std::atomic<bool>* stop = nullptr;             // once true, what takes long ends with kInterrupted
-  std::atomic<std::uint64_t>* rows_removed = nullptr;  // rises with the rows of an unfinished fill that are removed
+  /// With `pause`: how long a transaction of a fill may write rows where nobody else has committed for some seconds.
+  /// Whoever comes then waits that long, once.
+  std::int64_t hold_alone_micros = 0;
+  const std::atomic<bool>* stop = nullptr;         // once true, what takes long ends with kInterrupted
+  std::atomic<std::uint64_t>* progress = nullptr;  // rises while an unfinished fill is removed, or indexes are made
 };
 
 /// What somebody else did to the tables, as far as can be seen without reading them.
@@ -136,7 +139,7 @@ class SqliteSink : public Sink {
   // The open epoch's.
   CommitHeader header_;
   std::string committed_at_;
-  std::optional<std::tuple<std::string, std::string, Day>> last_cell_;  // inserted in this epoch
+  std::optional<std::tuple<std::string, std::int32_t, std::string, Day>> last_cell_;  // inserted in this epoch
   bool tables_empty_ = false;                                           // nothing to compare with: inserts only
   std::size_t keys_noted_ = 0;
   bool keys_complete_ = true;  // the list names everything that the ledger has not heard of
@@ -158,6 +161,7 @@ class SqliteSink : public Sink {
   std::int64_t rows_before_transaction_ = 0;
   std::int64_t transaction_began_micros_ = 0;
   std::int64_t transaction_ended_micros_ = 0;
+  std::int64_t hold_micros_ = 0;
   std::int64_t others_version_ = -1;
   std::int64_t others_seen_micros_ =
       0;  // when somebody else's commit was last noticed; a fill begins as if it were then
