@@ -207,7 +207,7 @@ Status Pipeline::open() {
   sink.clock = clock_;
   sink.locks = &locks_;
   sink.stop = &stop_;
-  sink.progress = &rows_read_;
+  sink.rows_removed = &rows_read_;
   // A file of our own keeps nobody waiting.
   const std::string place = sqlite::file_identity(config_->sink_path);
   if (!place.empty() &&

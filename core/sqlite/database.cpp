@@ -287,13 +287,6 @@ std::int64_t Connection::last_insert_rowid() const { return sqlite3_last_insert_
 void Connection::release_memory() { sqlite3_db_release_memory(handle_); }
 void Connection::interrupt() { sqlite3_interrupt(handle_); }
 
-void Connection::set_progress(std::function<bool()> go_on) {
-  constexpr int kSteps = 20'000;
-  go_on_ = std::move(go_on);
-  sqlite3_progress_handler(
-      handle_, go_on_ ? kSteps : 0, [](void* self) { return static_cast<Connection*>(self)->go_on_() ? 0 : 1; }, this);
-}
-
 std::string file_identity(const std::string& path) {
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) return "";

@@ -141,8 +141,6 @@ class Connection {
 
   /// Stops a running statement from another thread (kInterrupted).
   void interrupt();
-  /// From now on asks `go_on` every some ten thousand steps of a statement; false ends the statement (kInterrupted). Null: no more.
-  void set_progress(std::function<bool()> go_on);
 
  private:
   Connection(sqlite3* handle, std::string path) : handle_(handle), path_(std::move(path)) {}
@@ -151,7 +149,6 @@ class Connection {
   sqlite3* handle_;
   std::string path_;
   LockMeter* meter_ = nullptr;
-  std::function<bool()> go_on_;
   static constexpr int kCheckpointPages = 1'000;  // SQLite's own
   int checkpoint_pages_ = kCheckpointPages;
   std::int64_t locked_at_micros_ = -1;  // by the meter's clock; -1: not locked, or not measured

@@ -54,10 +54,6 @@ Result<bool> all_empty(sqlite::Connection& database) {
   return rows == 0;
 }
 
-std::string create_index_sql(const Object& index) {
-  return "CREATE INDEX " + index.name + " ON " + aside_name(index.table) + index.body;
-}
-
 /// Columns that hold values, in the table's order.
 Result<std::string> stored_columns(sqlite::Connection& database, std::string_view table) {
   ADM_ASSIGN(sqlite::Statement columns,
@@ -69,23 +65,6 @@ Result<std::string> stored_columns(sqlite::Connection& database, std::string_vie
 }
 
 }  // namespace
-
-Status create_indexes(sqlite::Connection& database, const std::function<Status()>& begin) {
-  ADM_ASSIGN(const std::set<Object> wanted, wanted_objects());
-  for (const Object& object : wanted) {
-    if (object.type != "index") continue;
-    ADM_ASSIGN(const std::string table, database.query_text("SELECT tbl_name FROM sqlite_schema WHERE type = 'index' AND "
-                                                            "name = " + sqlite::quote_text(object.name)));
-    if (table == aside_name(object.table)) continue;
-    ADM_TRY(begin());
-    sqlite::Transaction transaction(database);
-    // An opening since puts what is missing on the empty table.
-    if (!table.empty()) ADM_TRY(database.execute("DROP INDEX " + object.name));
-    ADM_TRY(database.execute(create_index_sql(object)));
-    ADM_TRY(transaction.commit());
-  }
-  return {};
-}
 
 std::string aside_name(std::string_view table) { return std::string(kAsidePrefix) + std::string(table); }
 
@@ -118,15 +97,15 @@ Result<std::optional<std::int64_t>> aside_items(sqlite::Connection& database, st
   return items;
 }
 
-Status create_aside(sqlite::Connection& database, std::string_view token, bool indexed) {
+Status create_aside(sqlite::Connection& database, std::string_view token) {
   ADM_ASSIGN(const std::set<Object> objects, objects_of(database));
   for (const Object& object : objects) {
     if (object.type == "table") ADM_TRY(database.execute("CREATE TABLE " + aside_name(object.name) + object.body));
   }
   for (const Object& object : objects) {
     if (object.type != "index") continue;
-    ADM_TRY(database.execute("DROP INDEX " + object.name));
-    if (indexed) ADM_TRY(database.execute(create_index_sql(object)));
+    ADM_TRY(database.execute("DROP INDEX " + object.name + "; CREATE INDEX " + object.name + " ON " +
+                             aside_name(object.table) + object.body));
   }
   for (const std::string_view table : kFilled) {
     // Numbers of rows go on where they were: one that was taken once is not given again.

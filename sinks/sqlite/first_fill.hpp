@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,12 +26,9 @@ Result<bool> aside_stands(sqlite::Connection& database);
 /// How many items of the fill `token` are there; nothing where it is not that one's.
 Result<std::optional<std::int64_t>> aside_items(sqlite::Connection& database, std::string_view token);
 
-/// Makes the tables aside and moves there what this transaction has written. The named indexes are taken off the empty tables, which
-/// need none: a name stands once in a database. `indexed`: they are made on the tables aside at once, else by `create_indexes`.
-Status create_aside(sqlite::Connection& database, std::string_view token, bool indexed);
-/// Makes the named indexes that the tables aside lack, each in a transaction of its own that takes as long as sorting its rows.
-/// `begin` begins it.
-Status create_indexes(sqlite::Connection& database, const std::function<Status()>& begin);
+/// Makes the tables aside and moves there what this transaction has written. The named indexes go along: an empty table
+/// needs none, and a name stands once in a database.
+Status create_aside(sqlite::Connection& database, std::string_view token);
 /// Puts the tables aside in the place of the four. False: these are not empty any more, or not as they were.
 /// Needs `PRAGMA legacy_alter_table` on, so that views that name the tables stay as they are.
 Result<bool> exchange(sqlite::Connection& database);

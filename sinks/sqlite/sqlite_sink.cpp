@@ -789,8 +789,7 @@ Status SqliteSink::begin_fill() {
   fill_token_ = token_of(header_);
   others_version_ = -1;
   hold_micros_ = kFillTransactionMicros;
-  // In a file of our own nobody waits for the lock: sorting an index once is cheaper than writing it out of order.
-  ADM_TRY(create_aside(*database_, fill_token_, options_.pause != nullptr));
+  ADM_TRY(create_aside(*database_, fill_token_));
   ADM_ASSIGN(aside_, prepare(kAsidePrefix));
   // Crashed before the ledger's commit, all rows are compared: too many to list.
   keys_complete_ = false;
@@ -878,13 +877,6 @@ Status SqliteSink::end_fill() {
   if (database_->in_transaction()) ADM_TRY(end_fill_transaction());
   if (replaced()) return Error{Errc::kReplaced, "fill the tables", options_.path, "another file was put in its place"};
   aside_.reset();
-  database_->set_progress([this] {
-    if (options_.progress != nullptr) options_.progress->fetch_add(1);
-    return options_.stop == nullptr || !options_.stop->load();
-  });
-  const Status indexed = create_indexes(*database_, [&] { return begin_immediate("fill"); });
-  database_->set_progress(nullptr);
-  ADM_TRY(indexed);
   database_->set_checkpoint_pages(0);
   ADM_TRY(database_->execute("PRAGMA synchronous = FULL"));
   ADM_TRY(begin_immediate("epoch"));
@@ -912,7 +904,7 @@ Status SqliteSink::remove_unfinished_fill() {
     sqlite::Transaction transaction(*database_);
     ADM_TRY(remove_some_of_aside(*database_, kRemoveRows));
     ADM_TRY(transaction.commit());
-    if (options_.progress != nullptr) options_.progress->fetch_add(kRemoveRows);
+    if (options_.rows_removed != nullptr) options_.rows_removed->fetch_add(kRemoveRows);
     if (options_.pause) options_.pause(kFillPauseMicros);
   }
 }

@@ -33,8 +33,8 @@ struct SqliteSinkOptions {
   /// With `pause`: how long a transaction of a fill may write rows where nobody else has committed for some seconds.
   /// Whoever comes then waits that long, once.
   std::int64_t hold_alone_micros = 0;
-  const std::atomic<bool>* stop = nullptr;         // once true, what takes long ends with kInterrupted
-  std::atomic<std::uint64_t>* progress = nullptr;  // rises while an unfinished fill is removed, or indexes are made
+  const std::atomic<bool>* stop = nullptr;             // once true, what takes long ends with kInterrupted
+  std::atomic<std::uint64_t>* rows_removed = nullptr;  // rises with the rows of an unfinished fill that are removed
 };
 
 /// What somebody else did to the tables, as far as can be seen without reading them.
