@@ -193,8 +193,8 @@ struct Telemetry::Metrics {
       gauges("admetricsd_audit_share_too_small", "1 when audit.cpu_share is too small for audit.every.").Add({});
   Follower audit_verified{
       &counters("admetricsd_audit_verified_total", "Keys and rows that the self-audit has looked at.").Add({})};
-  Family<Counter>& audit_mismatches = counters(
-      "admetricsd_audit_mismatches_total", "What the self-audit found different and repaired, by what it was.");
+  Family<Counter>& audit_mismatches = counters("admetricsd_audit_mismatches_total",
+                                               "What the self-audit found different and repaired, by what it was.");
   std::array<Follower, Mismatch::kKinds> audit_found{
       {{&audit_mismatches.Add({{"kind", std::string(name_of(Mismatch::Kind::kMissedChange))}})},
        {&audit_mismatches.Add({{"kind", std::string(name_of(Mismatch::Kind::kForeignWrite))}})}}};

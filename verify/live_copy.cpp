@@ -10,9 +10,7 @@ namespace {
 
 constexpr const char* kChangesTable = "_admetrics_changes";
 
-// Rows of one piece, and keys read again in one look: some 20 milliseconds.
-constexpr std::int64_t kRowsPerPiece = 10'000;
-constexpr std::int64_t kKeysPerLook = 500;
+constexpr std::int64_t kRowsPerPiece = 10'000;  // some 20 milliseconds
 // A log is begun anew only where nobody reads it while it is checkpointed: between looks, when somebody writes, we are
 // away for as long as the last one took, and at least so long.
 constexpr auto kPauseMin = std::chrono::milliseconds(10);
@@ -214,7 +212,7 @@ Status LiveCopy::read_again() {
                           text_of(now_.at.ads) + ")"));
   ADM_TRY(workspace_->run("DELETE FROM main.taken"));
   ADM_ASSIGN(const std::uint64_t taken,
-             workspace_->run("INSERT INTO main.taken SELECT * FROM main.to_read LIMIT " + text_of(kKeysPerLook)));
+             workspace_->run("INSERT INTO main.taken SELECT * FROM main.to_read LIMIT " + text_of(keys_per_look_)));
   if (taken > 0) {
     for (const RawCopy& copy : copies_) {
       ADM_TRY(workspace_->run("INSERT INTO main." + late(copy.target) + "(look, " + copy.columns + ") SELECT " +
@@ -225,7 +223,12 @@ Status LiveCopy::read_again() {
     ADM_TRY(workspace_->run("INSERT INTO main.version SELECT side, k1, k2, " + number + " FROM main.taken"));
     ADM_TRY(workspace_->run("DELETE FROM main.to_read WHERE (side, k1, k2) IN (SELECT side, k1, k2 FROM main.taken)"));
   }
-  if (taken < static_cast<std::uint64_t>(kKeysPerLook)) all_read_.push_back(now_.at);
+  if (taken < static_cast<std::uint64_t>(keys_per_look_)) {
+    all_read_.push_back(now_.at);
+    keys_per_look_ = kKeysPerLookMin;
+  } else {
+    keys_per_look_ *= 2;  // else whoever names more between two looks is never caught up with
+  }
   return {};
 }
 
@@ -314,9 +317,11 @@ Result<bool> LiveCopy::all_known_at(const LogPosition& position) {
     known_ = all_read_.front();
     all_read_.pop_front();
   }
-  if (!all_read_.empty() && !all_read_.front().reaches(position)) return false;
-  if (all_read_.empty() && known_ != position) return false;
-  const LogPosition next = all_read_.empty() ? known_ : all_read_.front();
+  // The two sides of a position are of two instants: a look may lie between them.
+  const auto after =
+      std::find_if(all_read_.begin(), all_read_.end(), [&](const LogPosition& look) { return look.reaches(position); });
+  if (after == all_read_.end() && known_ != position) return false;
+  const LogPosition next = after == all_read_.end() ? known_ : *after;
   // Between two looks after which nothing was left open, only whose records lie there can be in doubt.
   for (const bool ads : {false, true}) {
     const char* side = ads ? "1" : "0";

@@ -85,6 +85,8 @@ class LiveCopy {
   std::vector<RawCopy> copies_;
   Look now_;  // the last one
   std::chrono::steady_clock::time_point looked_at_;
+  static constexpr std::int64_t kKeysPerLookMin = 500;  // read again in some 20 milliseconds
+  std::int64_t keys_per_look_ = kKeysPerLookMin;
   std::int64_t schemas_ = -1;   // versions of the three databases' schemas
   std::int64_t mapped_at_ = 0;  // the product log's last record that names a mapping
   bool mappings_changed_ = false;

@@ -193,10 +193,8 @@ class VerifyBesideWriting(harness.WorldCase):
         writer = self.writer(world, 4)
         # What nobody has a reason to write again while the test lasts.
         with contextlib.closing(sqlite3.connect(world.sink_db, timeout=60)) as sink:
-            columns = [row[1] for row in sink.execute("PRAGMA table_info(daily_mixpanel_metrics)") if row[1] != "metric_id"]
-            values = ["'planted'" if name == "entity_id" else name for name in columns]
-            sink.execute("INSERT INTO daily_mixpanel_metrics (%s) SELECT %s FROM daily_mixpanel_metrics WHERE entity_type = "
-                         "'campaign' LIMIT 1" % (", ".join(columns), ", ".join(values)))
+            # Not inserted: the daemon looks at once at rows that it has not numbered.
+            sink.execute("UPDATE daily_mixpanel_metrics SET entity_id = 'planted' WHERE metric_id = 5")
             sink.execute("UPDATE id_name_mapping SET frequency_count = frequency_count + 1 WHERE rowid = 2")
             sink.execute("DELETE FROM id_hierarchy_mapping WHERE rowid = 3")
             sink.commit()
@@ -204,9 +202,11 @@ class VerifyBesideWriting(harness.WorldCase):
             done, log_bytes = self.verify(world, "--json")
             self.assertEqual(done.code, NO, done)
             self.assertLess(log_bytes, WAL_BYTES_MAX)
-            self.assertEqual(sorted((d["table"], d["kind"]) for d in done.json()["differences"]),
-                             [("daily_mixpanel_metrics", "extra_row"), ("id_hierarchy_mapping", "missing_row"),
-                              ("id_name_mapping", "column")], done)
+            found = {(d["table"], d["kind"]) for d in done.json()["differences"]}
+            # The row that was renamed is missing until somebody writes to it.
+            self.assertEqual(found - {("daily_mixpanel_metrics", "missing_row")},
+                             {("daily_mixpanel_metrics", "extra_row"), ("id_hierarchy_mapping", "missing_row"),
+                              ("id_name_mapping", "column")}, done)
         self.assertIsNone(writer.poll())
 
     def test_it_can_be_stopped_at_any_time(self):
