@@ -129,7 +129,7 @@ struct Telemetry::Metrics {
   Gauge& changelog_bytes =
       gauges("admetricsd_changelog_waiting_bytes", "Bytes of the change log that were not read yet.").Add({});
   Gauge& changelog_records =
-      gauges("admetricsd_changechangelog_records", "Records of the change log that were read, ever.").Add({});
+      gauges("admetricsd_changelog_records", "Records of the change log that were read, ever.").Add({});
   Family<Gauge>& dead_letters =
       gauges("admetricsd_changelog_dead_letters", "Lines of the change log that were not understood, ever, by reason.");
   Gauge& changelog_transactions =

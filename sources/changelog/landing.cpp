@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kDirtyKeysMax = 65'536;
 constexpr std::size_t kUsersGatheredMax = 32'768;
+constexpr std::size_t kGatheredBytesMax = 16 << 20;
 constexpr std::int64_t kOvertakenMax = 1'000'000;
 
 /// What a stored row, a deletion or a truncation says of itself.
@@ -166,7 +167,9 @@ struct Landing::Impl {
   std::array<bool, 10> any_deleted{};
   std::array<std::optional<Stored>, 10> truncated;
   std::unordered_set<std::string> dirty;
+  std::size_t dirty_bytes = 0;
   std::unordered_map<std::string, UserNews> users;
+  std::size_t users_bytes = 0;
   std::array<NumberText, kLandingColumnsMax> number_texts;
   std::string dirty_key, key_text_buffer;
   Stored stored;
@@ -303,8 +306,8 @@ struct Landing::Impl {
       dirty_key += '\x1f';
       dirty_key += key2;
     }
-    dirty.insert(dirty_key);
-    return dirty.size() < kDirtyKeysMax ? Status() : write_dirty();
+    if (dirty.insert(dirty_key).second) dirty_bytes += dirty_key.size();
+    return dirty.size() < kDirtyKeysMax && dirty_bytes < kGatheredBytesMax ? Status() : write_dirty();
   }
   Status mark_dirty(const LandingTable& table, const Cells& cells) {
     NumberText first;
@@ -335,6 +338,7 @@ struct Landing::Impl {
       ADM_TRY(record_change.run());
     }
     dirty.clear();
+    dirty_bytes = 0;
     return {};
   }
 
@@ -592,8 +596,10 @@ struct Landing::Impl {
       NumberText buffer;
       news->told[i] = told;
       news->values[i] = text_of(record.user[i], buffer);
+      users_bytes += news->values[i].size();
     }
-    return users.size() < kUsersGatheredMax ? Status() : write_users();
+    if (news != nullptr) users_bytes += distinct_id.text.size();
+    return users.size() < kUsersGatheredMax && users_bytes < kGatheredBytesMax ? Status() : write_users();
   }
 
   Status write_users() {
@@ -646,6 +652,7 @@ struct Landing::Impl {
       if (!found || values != values_before) ADM_TRY(mark_dirty(table, distinct_id, {}));
     }
     users.clear();
+    users_bytes = 0;
     return {};
   }
 };
@@ -661,6 +668,7 @@ Status Landing::begin(bool record_changes) {
   i.record_changes = record_changes;
   i.dirty.clear();
   i.users.clear();
+  i.dirty_bytes = i.users_bytes = 0;
   for (std::size_t table = 0; table < i.any_deleted.size(); ++table) {
     ADM_ASSIGN(const std::int64_t any,
                i.database->query_integer(
