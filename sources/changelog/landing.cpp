@@ -528,6 +528,11 @@ struct Landing::Impl {
              "position > ?1 WHEN ?2 IS NOT NULL AND " + prefix + "ms IS NOT NULL THEN " + prefix +
              "ms > ?2 ELSE 0 END)";
     };
+    // Of the same version: should such a record come again, it is known as overtaken.
+    const auto overtaken = [&](const std::string& prefix) {
+      return "(CASE WHEN typeof(" + prefix + "position) = '" + kind + "' THEN " + prefix + "position = ?1 ELSE " +
+             prefix + "ms = ?2 END) AND " + prefix + "digest IS NOT NULL";
+    };
     const std::string name(table.name);
     const auto run = [&](const std::string& sql) -> Status {
       ADM_ASSIGN(sqlite::Statement statement, database->prepare(sql + " AND ?3 IS ?3"));
@@ -543,8 +548,14 @@ struct Landing::Impl {
                   std::string(table.columns[table.owner[0]].name) + ", " + second + " FROM " + name + " WHERE NOT " +
                   later("_admetrics_")));
     }
+    const std::string tombstones = "_admetrics_deleted WHERE tab = " + std::to_string(index) + " AND ";
+    if (version.digest != 0) {
+      const std::string note = "INSERT OR IGNORE INTO _admetrics_overtaken (digest, ms) SELECT ";
+      ADM_TRY(run(note + "_admetrics_digest, _admetrics_ms FROM " + name + " WHERE " + overtaken("_admetrics_")));
+      ADM_TRY(run(note + "digest, ms FROM " + tombstones + overtaken("")));
+    }
     ADM_TRY(run("DELETE FROM " + name + " WHERE NOT " + later("_admetrics_")));
-    ADM_TRY(run("DELETE FROM _admetrics_deleted WHERE tab = " + std::to_string(index) + " AND NOT " + later("")));
+    ADM_TRY(run("DELETE FROM " + tombstones + "NOT " + later("")));
     put_truncated.bind(1, static_cast<std::int64_t>(index));
     bind_version(put_truncated, 2, version);
     ADM_TRY(put_truncated.run());

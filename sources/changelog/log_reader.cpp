@@ -548,6 +548,7 @@ struct LogReader::Impl {
     LogPiece piece = piece_of(PieceKind::kLines, end - begin);
     for (std::size_t at = place + 1; at < order.size() && piece.next.size() < kFilesMax; ++at) {
       LogFile& behind = *order[at];
+      if (current->listed && behind.rank < current->rank) continue;  // begun before, and not understood until now
       if (behind.taken != 0 || joined.size() > kLineBytesMax) return none;
       ADM_ASSIGN(auto line, first_line(behind));
       if (!line) {
