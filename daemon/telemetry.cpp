@@ -132,6 +132,15 @@ struct Telemetry::Metrics {
       gauges("admetricsd_changelog_records", "Records of the change log that were read, ever.").Add({});
   Family<Gauge>& dead_letters =
       gauges("admetricsd_changelog_dead_letters", "Lines of the change log that were not understood, ever, by reason.");
+  Gauge& dead_letters_dropped =
+      gauges("admetricsd_changelog_dead_letters_dropped", "Of these, those that are gone for want of room, ever.")
+          .Add({});
+  Gauge& tombstones =
+      gauges("admetricsd_changelog_tombstones", "Deletions that are remembered against late records.").Add({});
+  Gauge& tombstones_forgotten =
+      gauges("admetricsd_changelog_tombstones_forgotten", "Deletions that were forgotten, ever.").Add({});
+  Gauge& changelog_other_tables =
+      gauges("admetricsd_changelog_other_tables", "Records of tables that are none of ours, ever.").Add({});
   Gauge& changelog_transactions =
       gauges("admetricsd_changelog_open_transactions", "Transactions of the change log whose end is awaited.").Add({});
   Gauge& changelog_transaction_seconds =
@@ -274,6 +283,10 @@ struct Telemetry::Metrics {
       changelog_records.Set(static_cast<double>(status.changelog->records_total));
       for (const auto& [reason, count] : status.changelog->dead_letters)
         dead_letters.Add({{"reason", reason}}).Set(static_cast<double>(count));
+      dead_letters_dropped.Set(static_cast<double>(status.changelog->dead_letters_dropped_total));
+      tombstones.Set(static_cast<double>(status.changelog->tombstones));
+      tombstones_forgotten.Set(static_cast<double>(status.changelog->tombstones_forgotten_total));
+      changelog_other_tables.Set(static_cast<double>(status.changelog->other_tables_total));
       changelog_transactions.Set(static_cast<double>(status.changelog->transactions_open));
       changelog_transaction_seconds.Set(static_cast<double>(status.changelog->oldest_transaction_seconds));
     }

@@ -25,6 +25,7 @@ constexpr std::size_t kHeldPartBytes = 1 << 20;
 constexpr std::size_t kOpenTransactionsMax = 1'000;
 constexpr std::size_t kTransactionIdBytesMax = 256;
 constexpr std::int64_t kDoneKnownMax = 100'000;
+constexpr std::int64_t kReplayedKnownMax = 1'000'000;
 constexpr int kBusyTimeoutMs = 10'000;
 
 /// Which numbers from 1 on were seen, whatever their order.
@@ -139,6 +140,7 @@ struct ChangelogSource::Impl : public RecordVisitor {
     ADM_TRY(replays->load(*database));
     ADM_TRY(dead_letters->load());
     ADM_TRY(load_transactions());
+    ADM_TRY(landing->begin(true));
     ADM_ASSIGN(records_total, database->query_integer("SELECT number FROM _admetrics_counts WHERE name = 'records'"));
     ADM_ASSIGN(other_tables_total,
                database->query_integer("SELECT number FROM _admetrics_counts WHERE name = 'other tables'"));
@@ -167,8 +169,8 @@ struct ChangelogSource::Impl : public RecordVisitor {
       ADM_ASSIGN(parser, RecordParser::create(options.format, options.mixpanel));
       ADM_ASSIGN(held_parser, RecordParser::create(options.format, options.mixpanel));
     }
-    landing = std::make_unique<Landing>(*database);
-    dead_letters = std::make_unique<DeadLetters>(*database, options.dead_letters);
+    landing = std::make_unique<Landing>(*database, options.tombstones_max);
+    dead_letters = std::make_unique<DeadLetters>(*database, options.dead_letters, options.dead_letters_max_bytes);
     const auto whole = [this](std::string_view line) { return held_parser->is_whole(line); };
     log = std::make_unique<LogReader>(options.path, "log", *options.clock, whole);
     replays = std::make_unique<LogReader>(options.replay_folder, "replay", *options.clock, whole);
@@ -513,7 +515,13 @@ struct ChangelogSource::Impl : public RecordVisitor {
       padded.resize(letter->text.size() + RecordParser::padding(), ' ');
       ADM_TRY(parser->parse(std::string_view(padded).substr(0, letter->text.size()), *this));
     }
-    return {};
+    return forget_replayed();
+  }
+
+  /// Of those that were put back longest ago.
+  Status forget_replayed() {
+    return database->execute("DELETE FROM _admetrics_replayed WHERE n <= (SELECT max(n) FROM _admetrics_replayed) - " +
+                             std::to_string(kReplayedKnownMax));
   }
 
   bool in_transaction = false;
@@ -614,6 +622,7 @@ struct ChangelogSource::Impl : public RecordVisitor {
       stale = true;
     }
     ADM_TRY(read);
+    replays->remove_files_that_were_read();
     // The file of dead letters follows what was committed. It may be full or read-only: that holds nothing up.
     const Status exported = dead_letters->export_all();
     const std::string error = exported.ok() ? std::string() : exported.error().line();
@@ -657,6 +666,9 @@ ChangelogState ChangelogSource::state() const {
     if (i.dead_letters->counts()[reason] > 0)
       state.dead_letters.emplace_back(name_of(kBadRecords[reason]), i.dead_letters->counts()[reason]);
   }
+  state.dead_letters_dropped_total = i.dead_letters->dropped();
+  state.tombstones = i.landing->tombstones();
+  state.tombstones_forgotten_total = i.landing->tombstones_forgotten();
   state.transactions_open = static_cast<std::int64_t>(i.open.size());
   if (const OpenTransaction* const first = i.oldest())
     state.oldest_transaction_seconds = std::max<std::int64_t>(0, i.now_seconds() - first->since_seconds);

@@ -1,5 +1,6 @@
 #include "sources/changelog/landing.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstring>
@@ -147,7 +148,7 @@ struct UserNews {
 }  // namespace
 
 struct Landing::Impl {
-  explicit Impl(sqlite::Connection& landing) : database(&landing) {}
+  Impl(sqlite::Connection& landing, std::int64_t most) : database(&landing), tombstones_max(most) {}
 
   struct Statements {
     sqlite::Statement insert;
@@ -157,11 +158,16 @@ struct Landing::Impl {
   };
 
   sqlite::Connection* const database;
+  const std::int64_t tombstones_max;
   std::array<Statements, 10> statements;
-  sqlite::Statement find_deleted, put_deleted, drop_deleted, find_overtaken, put_overtaken, record_change, holder,
-      select_holder, put_truncated, find_user, put_user;
+  sqlite::Statement find_deleted, put_deleted, change_deleted, drop_deleted, find_overtaken, put_overtaken,
+      record_change, holder, select_holder, put_truncated, find_user, put_user;
   bool prepared = false;
   std::int64_t overtaken_added = 0;
+  std::int64_t deletions = 0;  // ever
+  std::int64_t tombstones = 0;
+  std::int64_t forgotten = 0;
+  std::int64_t deletions_saved = 0, tombstones_saved = 0;
   // Of the transaction.
   bool record_changes = true;
   std::array<bool, 10> any_deleted{};
@@ -213,9 +219,11 @@ struct Landing::Impl {
     ADM_ASSIGN(find_deleted,
                database->prepare("SELECT position, ms, digest FROM _admetrics_deleted WHERE tab = ?1 AND key = ?2"));
     ADM_ASSIGN(put_deleted,
-               database->prepare("INSERT INTO _admetrics_deleted (tab, key, position, ms, digest) VALUES (?1, "
-                                 "?2, ?3, ?4, ?5) ON CONFLICT (tab, key) DO UPDATE SET position = ?3, ms = ?4, "
-                                 "digest = ?5"));
+               database->prepare("INSERT INTO _admetrics_deleted (tab, key, position, ms, digest, n) VALUES (?1, "
+                                 "?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING"));
+    ADM_ASSIGN(change_deleted,
+               database->prepare("UPDATE _admetrics_deleted SET position = ?3, ms = ?4, digest = ?5, n = ?6 WHERE tab "
+                                 "= ?1 AND key = ?2"));
     ADM_ASSIGN(drop_deleted, database->prepare("DELETE FROM _admetrics_deleted WHERE tab = ?1 AND key = ?2"));
     ADM_ASSIGN(find_overtaken, database->prepare("SELECT 1 FROM _admetrics_overtaken WHERE digest = ?1"));
     ADM_ASSIGN(put_overtaken,
@@ -274,6 +282,37 @@ struct Landing::Impl {
         "DELETE FROM _admetrics_overtaken WHERE digest IN (SELECT digest FROM _admetrics_overtaken "
         "ORDER BY ms LIMIT " +
         std::to_string(count - kOvertakenMax / 2) + ")");
+  }
+
+  /// Of rows deleted long ago nothing comes any more, most likely.
+  Status forget_tombstones() {
+    if (tombstones > tombstones_max) {
+      // Some more than must be, for it reads all of them.
+      const std::int64_t many = std::max<std::int64_t>(tombstones - tombstones_max + tombstones_max / 10, 1);
+      ADM_TRY(database->execute(
+          "DELETE FROM _admetrics_deleted WHERE n < (SELECT n FROM _admetrics_deleted ORDER BY n LIMIT 1 OFFSET " +
+          std::to_string(std::min(many, tombstones - 1)) + ")"));
+      tombstones -= database->changes();
+      forgotten += database->changes();
+    }
+    if (deletions == deletions_saved && tombstones == tombstones_saved) return {};
+    deletions_saved = deletions;
+    tombstones_saved = tombstones;
+    return database->execute("INSERT OR REPLACE INTO _admetrics_counts VALUES ('deletions', " +
+                             std::to_string(deletions) + "), ('tombstones', " + std::to_string(tombstones) +
+                             "), ('tombstones forgotten', " + std::to_string(forgotten) + ")");
+  }
+
+  Status load_tombstones() {
+    const auto count = [&](const std::string& name) {
+      return database->query_integer("SELECT number FROM _admetrics_counts WHERE name = '" + name + "'");
+    };
+    ADM_ASSIGN(deletions, count("deletions"));
+    ADM_ASSIGN(tombstones, count("tombstones"));
+    ADM_ASSIGN(forgotten, count("tombstones forgotten"));
+    deletions_saved = deletions;
+    tombstones_saved = tombstones;
+    return {};
   }
 
   /// Whether a truncation of its table left the record nothing to say.
@@ -352,11 +391,20 @@ struct Landing::Impl {
   }
 
   Status note_deletion(const LandingTable& table, std::string_view key, const Version& version) {
-    put_deleted.bind(1, static_cast<std::int64_t>(index_of(table)));
-    put_deleted.bind(2, key);
-    bind_version(put_deleted, 3, version);
     any_deleted[index_of(table)] = true;
-    return put_deleted.run();
+    ++deletions;
+    for (sqlite::Statement* statement : {&put_deleted, &change_deleted}) {
+      statement->bind(1, static_cast<std::int64_t>(index_of(table)));
+      statement->bind(2, key);
+      bind_version(*statement, 3, version);
+      statement->bind(6, deletions);
+      ADM_TRY(statement->run());
+      if (statement == &put_deleted && database->changes() == 1) {
+        ++tombstones;
+        break;
+      }
+    }
+    return {};
   }
 
   void bind_row(sqlite::Statement& statement, const LandingTable& table, const Cells& cells, const Version& version) {
@@ -459,6 +507,7 @@ struct Landing::Impl {
         drop_deleted.bind(1, static_cast<std::int64_t>(index));
         drop_deleted.bind(2, key);
         ADM_TRY(drop_deleted.run());
+        tombstones -= database->changes();
       }
     }
     bind_row(of.insert, table, cells, record.version);
@@ -548,14 +597,15 @@ struct Landing::Impl {
                   std::string(table.columns[table.owner[0]].name) + ", " + second + " FROM " + name + " WHERE NOT " +
                   later("_admetrics_")));
     }
-    const std::string tombstones = "_admetrics_deleted WHERE tab = " + std::to_string(index) + " AND ";
+    const std::string deleted = "_admetrics_deleted WHERE tab = " + std::to_string(index) + " AND ";
     if (version.digest != 0) {
       const std::string note = "INSERT OR IGNORE INTO _admetrics_overtaken (digest, ms) SELECT ";
       ADM_TRY(run(note + "_admetrics_digest, _admetrics_ms FROM " + name + " WHERE " + overtaken("_admetrics_")));
-      ADM_TRY(run(note + "digest, ms FROM " + tombstones + overtaken("")));
+      ADM_TRY(run(note + "digest, ms FROM " + deleted + overtaken("")));
     }
     ADM_TRY(run("DELETE FROM " + name + " WHERE NOT " + later("_admetrics_")));
-    ADM_TRY(run("DELETE FROM " + tombstones + "NOT " + later("")));
+    ADM_TRY(run("DELETE FROM " + deleted + "NOT " + later("")));
+    tombstones -= database->changes();
     put_truncated.bind(1, static_cast<std::int64_t>(index));
     bind_version(put_truncated, 2, version);
     ADM_TRY(put_truncated.run());
@@ -668,7 +718,8 @@ struct Landing::Impl {
   }
 };
 
-Landing::Landing(sqlite::Connection& database) : impl_(std::make_unique<Impl>(database)) {}
+Landing::Landing(sqlite::Connection& database, std::int64_t tombstones_max)
+    : impl_(std::make_unique<Impl>(database, tombstones_max)) {}
 Landing::~Landing() = default;
 
 Status Landing::create(sqlite::Connection& database) { return database.execute(landing_schema_sql()); }
@@ -680,6 +731,7 @@ Status Landing::begin(bool record_changes) {
   i.dirty.clear();
   i.users.clear();
   i.dirty_bytes = i.users_bytes = 0;
+  ADM_TRY(i.load_tombstones());
   for (std::size_t table = 0; table < i.any_deleted.size(); ++table) {
     ADM_ASSIGN(const std::int64_t any,
                i.database->query_integer(
@@ -717,7 +769,11 @@ Status Landing::apply(const Record& record) {
 Status Landing::flush() {
   ADM_TRY(impl_->write_users());
   ADM_TRY(impl_->write_dirty());
+  ADM_TRY(impl_->forget_tombstones());
   return impl_->forget_overtaken();
 }
+
+std::int64_t Landing::tombstones() const { return impl_->tombstones; }
+std::int64_t Landing::tombstones_forgotten() const { return impl_->forgotten; }
 
 }  // namespace admetrics::source

@@ -133,7 +133,7 @@ std::string landing_schema_sql() {
          // What was deleted, so that an older record that comes later does not bring it back.
          "CREATE TABLE IF NOT EXISTS _admetrics_deleted (tab INTEGER NOT NULL, key TEXT NOT NULL, position, ms "
          "INTEGER, "
-         "digest INTEGER, PRIMARY KEY (tab, key)) WITHOUT ROWID;\n"
+         "digest INTEGER, n INTEGER NOT NULL, PRIMARY KEY (tab, key)) WITHOUT ROWID;\n"
          // The last truncation of a table.
          "CREATE TABLE IF NOT EXISTS _admetrics_truncated (tab INTEGER PRIMARY KEY, position, ms INTEGER, digest "
          "INTEGER);\n"
@@ -155,7 +155,8 @@ std::string landing_schema_sql() {
          "NULL, "
          "reason INTEGER NOT NULL, file TEXT NOT NULL, offset INTEGER NOT NULL, size INTEGER NOT NULL, text BLOB NOT "
          "NULL);\n"
-         "CREATE TABLE IF NOT EXISTS _admetrics_replayed (id INTEGER PRIMARY KEY);\n"
+         "CREATE TABLE IF NOT EXISTS _admetrics_replayed (n INTEGER PRIMARY KEY AUTOINCREMENT, id INTEGER NOT NULL "
+         "UNIQUE);\n"
          "CREATE TABLE IF NOT EXISTS _admetrics_counts (name TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT "
          "ROWID;\n";
 }

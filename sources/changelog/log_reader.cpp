@@ -853,6 +853,15 @@ void LogReader::advance(const LogPiece& piece) {
   }
 }
 
+void LogReader::remove_files_that_were_read() {
+  for (const LogFile* file : impl_->order) {
+    struct stat info {};
+    const bool read = file->id != 0 && !file->changed && file->exhausted && !file->tail_pending && file->listed;
+    if (!read || ::stat(file->name.c_str(), &info) != 0 || info.st_size != file->exhausted_size) continue;
+    if (identity_of(info) == file->identity) ::unlink(file->name.c_str());
+  }
+}
+
 void LogReader::wait_for_input() const {
   constexpr int kMomentMs = 100;
   pollfd ready{STDIN_FILENO, POLLIN, 0};

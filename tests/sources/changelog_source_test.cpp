@@ -165,6 +165,92 @@ TEST_F(HalfALine, CountsWhenItIsCompletedInTime) {
   EXPECT_THAT(world_.dead_letters(), IsEmpty());
 }
 
+// ── Limits ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+std::string of_seq(const std::string& op, std::size_t user, std::size_t seq) {
+  const std::string key = R"({"distinct_id":"u)" + std::to_string(user) + "\"}";
+  return R"({"table":"mixpanel_user","op":")" + op + R"(","seq":)" + std::to_string(seq) + R"(,"key":)" + key +
+         R"(,"row":)" + key + "}\n";
+}
+
+TEST(ChangelogLimits, OfDeletionsTheNewestAreRemembered) {
+  World world("log");
+  world.options.tombstones_max = 100;
+  world.start();
+  for (std::size_t user = 0; user < 150; ++user) append(world.log(), of_seq("delete", user, 1'000 + user));
+  world.epoch();
+  const ChangelogState state = world.source().state();
+  EXPECT_LE(state.tombstones, 100);
+  EXPECT_GE(state.tombstones, 80);
+  EXPECT_EQ(state.tombstones + state.tombstones_forgotten_total, 150);
+  // Older records that come late: the one deleted first is forgotten, the one deleted last is not.
+  append(world.log(), of_seq("upsert", 0, 1) + of_seq("upsert", 149, 2));
+  world.epoch();
+  EXPECT_THAT(world.users(), ElementsAre("u0"));
+  // What comes back, and what a truncation takes away, needs no memory.
+  append(world.log(), of_seq("upsert", 149, 5'000));
+  world.epoch();
+  EXPECT_EQ(world.source().state().tombstones, state.tombstones - 1);
+  append(world.log(), R"({"table":"mixpanel_user","op":"truncate","seq":9000})"
+                      "\n");
+  world.epoch();
+  EXPECT_EQ(world.source().state().tombstones, 0);
+  world.start();
+  EXPECT_EQ(world.source().state().tombstones, 0);
+  EXPECT_EQ(world.source().state().tombstones_forgotten_total, state.tombstones_forgotten_total);
+}
+
+TEST(ChangelogLimits, DeadLettersFillTwoFiles) {
+  World world("log");
+  world.options.dead_letters_max_bytes = 2'000;
+  world.start();
+  const std::string bad(400, 'x');
+  for (std::size_t i = 0; i < 40; ++i) {
+    append(world.log(), bad + "\n");
+    world.epoch();
+    if (i % 7 == 0) world.start();
+  }
+  const auto letters = [&](const std::string& name) {
+    std::ifstream in(world.file(name));
+    return std::count(std::istreambuf_iterator<char>(in), {}, '\n');
+  };
+  EXPECT_LT(std::filesystem::file_size(world.file("dead_letters.ndjson")), 3'000U);
+  EXPECT_LT(std::filesystem::file_size(world.file("dead_letters.ndjson.1")), 3'000U);
+  const ChangelogState state = world.source().state();
+  EXPECT_THAT(state.dead_letters, ElementsAre(::testing::Pair("not_json", 40)));
+  EXPECT_GT(state.dead_letters_dropped_total, 0);
+  EXPECT_EQ(letters("dead_letters.ndjson") + letters("dead_letters.ndjson.1") + state.dead_letters_dropped_total, 40);
+}
+
+TEST(ChangelogLimits, DeadLettersThatCannotBeWrittenDoNotFillTheLandingDatabase) {
+  World world("log");
+  world.options.dead_letters_max_bytes = 2'000;
+  world.start();
+  std::filesystem::create_directory(world.file("dead_letters.ndjson"));  // nothing can be appended to it
+  for (std::size_t i = 0; i < 40; ++i) append(world.log(), std::string(400, 'x') + "\n");
+  append(world.log(), user("a"));
+  world.epoch();
+  EXPECT_THAT(world.users(), ElementsAre("a"));
+  EXPECT_EQ(world.source().state().dead_letters_dropped_total, 35);
+  std::filesystem::remove(world.file("dead_letters.ndjson"));
+  append(world.log(), "the last one\n");
+  world.epoch();
+  EXPECT_EQ(world.dead_letters().size(), 5U);  // the last one took the place of another
+}
+
+TEST(ChangelogLimits, WhatWasPutBackIsRemovedWhenItWasRead) {
+  World world("log");
+  append(world.log(), user("a"));
+  std::filesystem::create_directory(world.file("replay"));
+  append(world.file("replay/1.ndjson"),
+         R"({"key":7,"text":"{\"table\":\"mixpanel_user\",\"row\":{\"distinct_id\":\"b\"}}"})"
+         "\n");
+  world.epoch();
+  EXPECT_THAT(world.users(), ElementsAre("a", "b"));
+  EXPECT_FALSE(std::filesystem::exists(world.file("replay/1.ndjson")));
+  EXPECT_TRUE(std::filesystem::exists(world.log()));
+}
+
 // ── Drawn lives ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 class Draw {
