@@ -28,6 +28,8 @@ std::string json_of(const Request& request) {
   if (request.level) object["level"] = name_of(*request.level);
   if (request.level) object["entity_id"] = request.entity_id;
   object["keys_per_second"] = request.keys_per_second;
+  object["strange_keys"] = request.strange_keys;
+  object["unseen_since"] = request.unseen_since_seconds;
   return boost::json::serialize(object);
 }
 
@@ -47,8 +49,14 @@ std::optional<Request> request_of(const std::string& text) {
     if (name_of(level) == text_of("level")) request.level = level;
   }
   request.entity_id = text_of("entity_id");
-  const auto* rate = object->if_contains("keys_per_second");
-  if (rate != nullptr && rate->is_int64()) request.keys_per_second = rate->get_int64();
+  const auto number_of = [&](const char* name) -> std::int64_t {
+    const auto* found = object->if_contains(name);
+    return found != nullptr && found->is_int64() ? found->get_int64() : 0;
+  };
+  request.keys_per_second = number_of("keys_per_second");
+  request.unseen_since_seconds = number_of("unseen_since");
+  const auto* strange = object->if_contains("strange_keys");
+  request.strange_keys = strange != nullptr && strange->is_bool() && strange->get_bool();
   return request;
 }
 
@@ -67,8 +75,8 @@ std::string_view name_of(Progress::State state) {
   return "";
 }
 
-Backfill::Backfill(std::string state_dir, Places places, const Clock& clock, std::function<void()> wake)
-    : path_(std::move(state_dir) + "/backfill.db"),
+Backfill::Backfill(std::string path, Places places, const Clock& clock, std::function<void()> wake)
+    : path_(std::move(path)),
       places_(std::move(places)),
       clock_(&clock),
       wake_(std::move(wake)) {}
@@ -146,10 +154,15 @@ Status Backfill::start(const Request& request) {
   progress_.request = request;
   progress_.started_at_seconds = clock_->now().seconds;
   next_share_micros_ = 0;
-  Status written = open_list();
-  if (written.ok()) written = list_->execute("DELETE FROM job; DROP TABLE IF EXISTS item");
-  if (written.ok()) written = save();
-  if (!written.ok()) {
+  const auto write = [&]() -> Status {
+    ADM_TRY(open_list());
+    ADM_TRY(list_->begin_immediate());
+    sqlite::Transaction beginning(*list_);
+    ADM_TRY(list_->execute("DELETE FROM job; DROP TABLE IF EXISTS item"));
+    ADM_TRY(save());
+    return beginning.commit();
+  };
+  if (Status written = write(); !written.ok()) {
     progress_.state = Progress::State::kFailed;
     return written;
   }
@@ -262,35 +275,53 @@ Result<Share> Backfill::share(std::int64_t items_max) {
           "SELECT id, day, kind, key1, key2 FROM item WHERE id > (SELECT cursor FROM job) ORDER BY id LIMIT ?1"));
   read.bind(1, items_max);
   ADM_TRY(read.for_each_row([&] {
+    put(read, share);
     const Day day{static_cast<std::int32_t>(read.integer(1))};
-    std::string key1(read.text(3));
-    SinkKey row;
-    row.day = day;
-    for (const Level level : kLevels) {
-      if (name_of(level) == key1) row.level = level;
-    }
-    row.entity_id = read.text(4);
-    switch (static_cast<Item>(read.integer(2))) {
-      case Item::kAdDay: share.ad_days.push_back({std::move(key1), std::string(read.text(4))}); break;
-      case Item::kUser: share.users.push_back(std::move(key1)); break;
-      case Item::kCell: share.rows.push_back(std::move(row)); break;
-      case Item::kName:
-        row.kind = SinkKey::Kind::kName;
-        share.rows.push_back(std::move(row));
-        break;
-      case Item::kHierarchy:
-        row.kind = SinkKey::Kind::kHierarchy;
-        row.level = Level::kAd;
-        row.entity_id = std::move(key1);
-        share.rows.push_back(std::move(row));
-        break;
-    }
     share.last_item = read.integer(0);
     ++share.items;
     progress_.day = day > kFirstDay ? format_day(day) : "";
   }));
   if (share.items == 0) end(Progress::State::kDone);
   return share;
+}
+
+void Backfill::put(const sqlite::Statement& item, Share& into) {
+  std::string key1(item.text(3));
+  SinkKey row;
+  row.day = Day{static_cast<std::int32_t>(item.integer(1))};
+  for (const Level level : kLevels) {
+    if (name_of(level) == key1) row.level = level;
+  }
+  row.entity_id = item.text(4);
+  switch (static_cast<Item>(item.integer(2))) {
+    case Item::kAdDay: into.ad_days.push_back({std::move(key1), std::string(item.text(4))}); break;
+    case Item::kUser: into.users.push_back(std::move(key1)); break;
+    case Item::kCell: into.rows.push_back(std::move(row)); break;
+    case Item::kName:
+      row.kind = SinkKey::Kind::kName;
+      into.rows.push_back(std::move(row));
+      break;
+    case Item::kHierarchy:
+      row.kind = SinkKey::Kind::kHierarchy;
+      row.level = Level::kAd;
+      row.entity_id = std::move(key1);
+      into.rows.push_back(std::move(row));
+      break;
+    case Item::kStrangeKeys: into.strange_keys = true; break;
+  }
+}
+
+Status Backfill::draw(std::span<const std::int64_t> items, Share& into) {
+  const std::lock_guard lock(mutex_);
+  if (progress_.state != Progress::State::kRunning) return {};
+  ADM_TRY(open_list());
+  ADM_ASSIGN(sqlite::Statement read, list_->prepare("SELECT id, day, kind, key1, key2 FROM item WHERE id = ?1"));
+  for (const std::int64_t item : items) {
+    read.bind(1, item);
+    ADM_TRY(read.for_each_row([&] { put(read, into); }));
+    read.reset();
+  }
+  return {};
 }
 
 Status Backfill::taken(const Share& share) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -22,6 +23,9 @@ struct Request {
   std::optional<Level> level;  // with entity_id: this entity only
   std::string entity_id;
   std::int64_t keys_per_second = 0;  // 0: as fast as streaming leaves room
+  // Of a cycle of the self-audit:
+  bool strange_keys = false;              // rows whose key is none that anybody could have wanted are listed, too
+  std::int64_t unseen_since_seconds = 0;  // when the look at everything that came before it began; 0: there was none
 
   bool operator==(const Request&) const = default;
 };
@@ -39,8 +43,13 @@ struct Share {
   std::vector<std::string> users;
   std::vector<AdDayKey> ad_days;
   std::vector<SinkKey> rows;
+  bool strange_keys = false;  // rows with such keys were seen
   std::int64_t last_item = 0;
-  std::int64_t items = 0;
+  std::int64_t items = 0;  // of the list, in its order
+
+  [[nodiscard]] std::int64_t size() const {
+    return static_cast<std::int64_t>(users.size() + ad_days.size() + rows.size());
+  }
 };
 
 struct Progress {
@@ -70,8 +79,8 @@ std::string_view name_of(Progress::State state);
 ///             a day keys before the rows that they make.
 class Backfill {
  public:
-  /// `wake`: there is something to share, from any thread.
-  Backfill(std::string state_dir, Places places, const Clock& clock, std::function<void()> wake);
+  /// Kept in `path`. `wake`: there is something to share, from any thread.
+  Backfill(std::string path, Places places, const Clock& clock, std::function<void()> wake);
   ~Backfill();
   Backfill(const Backfill&) = delete;
   Backfill& operator=(const Backfill&) = delete;
@@ -92,11 +101,14 @@ class Backfill {
   [[nodiscard]] std::int64_t ready_at_micros() const;
   /// The next items, at most `items_max`. Empty: the list is at its end, and the backfill is done.
   Result<Share> share(std::int64_t items_max);
+  /// Adds these items, from 1 to `items_total`, wherever the list is read; they stay on it.
+  Status draw(std::span<const std::int64_t> items, Share& into);
   /// The epoch that took it was committed.
   Status taken(const Share& share);
 
  private:
   void plan();
+  static void put(const sqlite::Statement& item, Share& into);
   Status open_list();
   void fail(const Error& error);
   void end(Progress::State state);
@@ -118,7 +130,7 @@ class Backfill {
 };
 
 /// Kinds of items, in the order in which a day's are taken. Stored. Add at the end.
-enum class Item : std::uint8_t { kAdDay = 1, kUser = 2, kCell = 3, kName = 4, kHierarchy = 5 };
+enum class Item : std::uint8_t { kAdDay = 1, kUser = 2, kCell = 3, kName = 4, kHierarchy = 5, kStrangeKeys = 6 };
 
 /// Fills the list's tables; `found(items)` is called now and then. kInterrupted once `stop` is set.
 Status make_plan(sqlite::Connection& list, const Places& places, const Request& request, const std::atomic<bool>& stop,

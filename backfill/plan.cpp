@@ -12,6 +12,7 @@ namespace {
 
 constexpr int kBusyTimeoutMs = 30'000;
 constexpr std::int64_t kRowsPerRead = 100'000;
+constexpr std::size_t kCellsRememberedMax = 500'000;
 
 const char* column_of(Level level) {
   switch (level) {
@@ -141,6 +142,7 @@ class Planner {
       if (!in_range(cell.day) || (wanted && cell.entity != *wanted)) return {};
       const std::uint64_t packed =
           (static_cast<std::uint64_t>(cell.entity.packed) << 32) | static_cast<std::uint32_t>(cell.day.value);
+      if (cells.size() >= kCellsRememberedMax) cells.clear();  // the list takes each once in any case
       if (!cells.insert(packed).second) return {};
       const auto text = texts.find(cell.entity.id().value);
       return text == texts.end() ? Status() : add(cell.day, Item::kCell, name_of(cell.entity.level()), text->second);
@@ -259,22 +261,33 @@ class Planner {
                                                : "";
     const auto on_cell = [&](const sqlite::Statement& row) -> Status {
       const auto day = parse_day(row.text(2));
-      if (!level_of(row.text(0)) || !day || !in_range(*day)) return {};  // a full `--backfill --once` removes those
-      return add(*day, Item::kCell, row.text(0), row.text(1));
+      if (!level_of(row.text(0)) || !day || row.type(1) != sqlite::ColumnType::kText || row.text(1).empty()) {
+        strange_keys_ = true;  // the self-audit and a full `--backfill --once` remove those
+        return {};
+      }
+      return in_range(*day) ? add(*day, Item::kCell, row.text(0), row.text(1)) : Status();
     };
     for (const std::string table : {"daily_mixpanel_metrics", "daily_mixpanel_metrics_breakdown"}) {
       ADM_TRY(read_in_parts(
           *sink, table, "SELECT DISTINCT entity_type, entity_id, date FROM " + table + " WHERE 1" + entity, on_cell));
     }
     const auto on_name = [&](const sqlite::Statement& row) -> Status {
-      return level_of(row.text(0)) ? add(kFirstDay, Item::kName, row.text(0), row.text(1)) : Status();
+      if (level_of(row.text(0)) && row.type(1) == sqlite::ColumnType::kText)
+        return add(kFirstDay, Item::kName, row.text(0), row.text(1));
+      strange_keys_ = true;
+      return Status();
     };
     ADM_TRY(read_in_parts(*sink, "id_name_mapping",
                           "SELECT entity_type, entity_id FROM id_name_mapping WHERE 1" + entity, on_name));
     if (request_->level && *request_->level != Level::kAd) return {};
     const std::string ad = request_->level ? " AND ad_id = " + sqlite::quote_text(request_->entity_id) : "";
-    const auto on_pair = [&](const sqlite::Statement& row) { return add(kFirstDay, Item::kHierarchy, row.text(0)); };
-    return read_in_parts(*sink, "id_hierarchy_mapping", "SELECT ad_id FROM id_hierarchy_mapping WHERE 1" + ad, on_pair);
+    const auto on_pair = [&](const sqlite::Statement& row) -> Status {
+      if (row.type(0) == sqlite::ColumnType::kText) return add(kFirstDay, Item::kHierarchy, row.text(0));
+      strange_keys_ = true;
+      return {};
+    };
+    ADM_TRY(read_in_parts(*sink, "id_hierarchy_mapping", "SELECT ad_id FROM id_hierarchy_mapping WHERE 1" + ad, on_pair));
+    return strange_keys_ && request_->strange_keys ? add(kLastDay, Item::kStrangeKeys, "") : Status();
   }
 
   sqlite::Connection* list_;
@@ -284,6 +297,7 @@ class Planner {
   const std::function<void(std::int64_t)>* found_;
   sqlite::Statement insert_;
   std::int64_t items_ = 0;
+  bool strange_keys_ = false;
   std::unordered_set<std::string> names_;
 };
 

@@ -103,6 +103,17 @@ void print_status(const boost::json::object& status, bool alive) {
     if (!backfill->at("seconds_left").is_null()) text += ", about " + text_of(backfill->at("seconds_left")) + " s left";
     line("backfill", text);
   }
+  if (const auto* audit = status.if_contains("self_audit"); audit != nullptr && audit->is_object()) {
+    std::string text = "off";
+    if (audit->at("every_seconds").to_number<std::int64_t>() > 0) {
+      text = text_of(audit->at("cycle_state")) + ", " + text_of(audit->at("items_done")) + " of " +
+             text_of(audit->at("items_total")) + ", oldest unverified " +
+             text_of(audit->at("oldest_unverified_seconds")) + " s";
+    }
+    for (const auto& [kind, count] : audit->at("mismatches_total").as_object())
+      text += ", " + std::string(kind) + ' ' + text_of(count);
+    line("self_audit", text);
+  }
   for (const char* group : {"last_epoch", "changelog", "memory", "totals"}) {
     const auto* found = status.if_contains(group);
     if (found == nullptr || !found->is_object()) continue;

@@ -61,7 +61,7 @@ std::string take_measure(const toml::node& node, const std::pair<std::string_vie
 }
 
 constexpr std::pair<std::string_view, std::int64_t> kDurationsMs[] = {
-    {"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}};
+    {"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
 constexpr std::pair<std::string_view, std::int64_t> kSizesBytes[] = {
     {"B", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", std::int64_t{1} << 40}};
 
@@ -357,6 +357,22 @@ const std::vector<Key>& known_keys() {
       {"engine.heartbeat_interval",
        [](const toml::node& n, Config& c) {
          return take_measure(n, kDurationsMs, "\"30s\"", c.tunables.heartbeat_interval_ms);
+       }},
+      {"audit.every",
+       [](const toml::node& n, Config& c) {
+         std::int64_t every_ms = 0;
+         std::string problem = take_measure(n, kDurationsMs, "\"7d\"", every_ms);
+         if (problem.empty() && every_ms % 1'000 != 0) problem = "must be whole seconds";
+         c.tunables.audit.every_seconds = every_ms / 1'000;
+         return problem;
+       }},
+      {"audit.cpu_share",
+       [](const toml::node& n, Config& c) {
+         constexpr double kLeast = 0.0001;
+         const auto share = n.value<double>();
+         if (!share || !(*share >= kLeast && *share <= 1)) return std::string("must be a number from 0.0001 to 1");
+         c.tunables.audit.cpu_share = *share;
+         return std::string();
        }},
       {"quality.interval",
        [](const toml::node& n, Config& c) { return take_measure(n, kDurationsMs, "\"5m\"", c.quality.interval_ms); }},

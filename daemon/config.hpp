@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "backfill/audit_settings.hpp"
 #include "core/base/day.hpp"
 #include "core/base/result.hpp"
 #include "core/model/reporting.hpp"
@@ -94,6 +95,7 @@ struct Tunables {
   std::int64_t hold_torn_days_max_ms = 3'600'000;  // 0: nothing is held
   std::int64_t memory_limit_bytes = std::int64_t{6} << 30;
   std::int64_t commit_interval_ms = 0;
+  backfill::AuditSettings audit;
   std::int64_t heartbeat_interval_ms = 30'000;  // 0: none is sent
 
   bool operator==(const Tunables&) const = default;

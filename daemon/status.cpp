@@ -20,6 +20,42 @@ std::string_view name_of(MemoryLevel level) {
   return "";
 }
 
+namespace {
+
+boost::json::object json_of(const SelfAuditStatus& audit) {
+  const backfill::AuditProgress& progress = audit.progress;
+  const backfill::Progress& cycle = progress.cycle;
+  const bool begun = cycle.state != backfill::Progress::State::kNone;
+  boost::json::object totals;
+  for (const auto kind : {Mismatch::Kind::kMissedChange, Mismatch::Kind::kForeignWrite})
+    totals[name_of(kind)] = audit.mismatches_total[static_cast<std::size_t>(kind)];
+  boost::json::array last;
+  for (const SelfAuditStatus::Found& found : audit.last_mismatches) {
+    boost::json::array causes;
+    for (const Cause cause : list_of(found.mismatch.causes)) causes.push_back(boost::json::string(name_of(cause)));
+    last.push_back({{"at", found.at},
+                    {"kind", name_of(found.mismatch.kind)},
+                    {"key", found.mismatch.key},
+                    {"causes", std::move(causes)}});
+  }
+  const auto known = [](bool is, auto value) { return is ? boost::json::value(value) : boost::json::value(); };
+  return {{"every_seconds", progress.settings.every_seconds},
+          {"cpu_share", progress.settings.cpu_share},
+          {"cycle_state", name_of(cycle.state)},
+          {"cycle_started_at", known(begun, format_timestamp({cycle.started_at_seconds, 0}))},
+          {"items_done", cycle.items_done},
+          {"items_total", cycle.items_total},
+          {"cycle_seconds_needed", known(progress.cycle_seconds_needed >= 0, progress.cycle_seconds_needed)},
+          {"share_too_small", progress.share_too_small},
+          {"oldest_unverified_seconds", progress.oldest_unverified_seconds},
+          {"verified_total", progress.verified_total},
+          {"mismatches_total", std::move(totals)},
+          {"last_mismatches", std::move(last)},
+          {"error", cycle.error}};
+}
+
+}  // namespace
+
 std::string to_json(const DaemonStatus& status) {
   const auto milliseconds = [](std::int64_t micros) { return static_cast<double>(micros) / 1'000.0; };
   boost::json::object root;
@@ -135,6 +171,7 @@ std::string to_json(const DaemonStatus& status) {
   } else {
     root["backfill"] = nullptr;
   }
+  root["self_audit"] = json_of(status.self_audit);
   if (status.reload.last_at_seconds != 0) {
     root["reload"] = {{"accepted", status.reload.last_accepted},
                       {"at", format_timestamp({status.reload.last_at_seconds, 0})},

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "backfill/backfill.hpp"
+#include "backfill/self_audit.hpp"
 #include "core/engine/engine.hpp"
 #include "core/sqlite/lock_meter.hpp"
 #include "daemon/verification.hpp"
@@ -57,6 +59,17 @@ struct QualityOutcome {
   quality::Report report;
 };
 
+/// What the self-audit has looked at and found, since the pipeline started.
+struct SelfAuditStatus {
+  struct Found {
+    std::string at;
+    Mismatch mismatch;
+  };
+  backfill::AuditProgress progress;
+  std::array<std::int64_t, Mismatch::kKinds> mismatches_total{};
+  std::vector<Found> last_mismatches;  // the latest first
+};
+
 /// What the daemon tells about itself. Written by the pipeline, read by anyone.
 struct DaemonStatus {
   std::string phase = "starting";  // starting, catching_up, streaming, waiting, paused, stopping
@@ -80,6 +93,7 @@ struct DaemonStatus {
   source::HeldBack held_back;
   std::optional<source::ChangelogState> changelog;  // none: the source is tables
   backfill::Progress backfill;
+  SelfAuditStatus self_audit;
   ReloadOutcome reload;
   Passage passage;
   NextDay next_day;

@@ -193,6 +193,20 @@ struct Telemetry::Metrics {
                           }()};
   Gauge& backfill_items = gauges("admetricsd_backfill_items", "Keys and rows that the backfill looks at.").Add({});
   Gauge& backfill_items_done = gauges("admetricsd_backfill_items_done", "Those that it has looked at.").Add({});
+  Gauge& audit_oldest = gauges("admetricsd_audit_oldest_unverified_seconds",
+                               "No key has gone unverified by the self-audit for longer than this.")
+                            .Add({});
+  Gauge& audit_every =
+      gauges("admetricsd_audit_every_seconds", "Within what time every key shall be verified; 0: not at all.").Add({});
+  Gauge& audit_too_small =
+      gauges("admetricsd_audit_share_too_small", "1 when audit.cpu_share is too small for audit.every.").Add({});
+  Follower audit_verified{
+      &counters("admetricsd_audit_verified_total", "Keys and rows that the self-audit has looked at.").Add({})};
+  Family<Counter>& audit_mismatches = counters(
+      "admetricsd_audit_mismatches_total", "What the self-audit found different and repaired, by what it was.");
+  std::array<Follower, Mismatch::kKinds> audit_found{
+      {{&audit_mismatches.Add({{"kind", std::string(name_of(Mismatch::Kind::kMissedChange))}})},
+       {&audit_mismatches.Add({{"kind", std::string(name_of(Mismatch::Kind::kForeignWrite))}})}}};
   Family<Gauge>& quality =
       gauges("admetricsd_data_quality_findings", "What the rows say about the data behind them, by check and level.");
   Gauge& quality_at =
@@ -312,6 +326,12 @@ struct Telemetry::Metrics {
     backfill_state.set(name_of(status.backfill.state));
     backfill_items.Set(static_cast<double>(status.backfill.items_total));
     backfill_items_done.Set(static_cast<double>(status.backfill.items_done));
+    audit_oldest.Set(status.self_audit.progress.oldest_unverified_seconds);
+    audit_every.Set(static_cast<double>(status.self_audit.progress.settings.every_seconds));
+    audit_too_small.Set(status.self_audit.progress.share_too_small ? 1 : 0);
+    audit_verified.follow(status.self_audit.progress.verified_total);
+    for (std::size_t kind = 0; kind < audit_found.size(); ++kind)
+      audit_found[kind].follow(status.self_audit.mismatches_total[kind]);
     if (status.quality) {
       quality_at.Set(static_cast<double>(status.quality->at_seconds));
       for (const quality::Check check : quality::kChecks) {

@@ -1,6 +1,7 @@
 #include "core/engine/catch_up.hpp"
 
 #include <algorithm>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 
@@ -12,7 +13,7 @@
 namespace admetrics {
 namespace {
 
-/// Puts keys into the order of the sinks' keys: cells by (level name, id, day), then names, then pairs.
+/// Puts keys into the order in which sinks get them: cells as `write_week_of` says, then names, then pairs.
 void sort_for_sinks(std::vector<JournalKey>& keys, const Dictionary& dictionary) {
   std::vector<Entity> entities;
   for (const JournalKey& key : keys) entities.push_back(key.entity);
@@ -23,9 +24,11 @@ void sort_for_sinks(std::vector<JournalKey>& keys, const Dictionary& dictionary)
   });
   std::unordered_map<std::uint32_t, std::uint32_t> ranks;
   for (std::uint32_t rank = 0; rank < entities.size(); ++rank) ranks.emplace(entities[rank].packed, rank);
-  std::sort(keys.begin(), keys.end(), [&](const JournalKey& a, const JournalKey& b) {
-    return std::tuple(a.kind, ranks.at(a.entity.packed), a.day) < std::tuple(b.kind, ranks.at(b.entity.packed), b.day);
-  });
+  const auto place = [&](const JournalKey& key) {
+    const std::int32_t week = key.kind == SinkKey::Kind::kCell ? write_week_of(key.day) : 0;
+    return std::tuple(key.kind, name_of(key.entity.level()), week, ranks.at(key.entity.packed), key.day);
+  };
+  std::sort(keys.begin(), keys.end(), [&](const JournalKey& a, const JournalKey& b) { return place(a) < place(b); });
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <tuple>
 #include <unordered_map>
 
 #include "core/base/limits.hpp"
@@ -110,12 +111,18 @@ Status Engine::load(const std::function<void(const EpochProgress&)>& on_progress
     audit_needed_ = true;
     if (audit_reason_.empty()) audit_reason_ = why;
   };
+  bool main_rows_expected =
+      std::any_of(state->rows.begin(), state->rows.end(), [](const RowShard& rows) { return rows.cell_count() > 0; });
+  if (!main_rows_expected)
+    ADM_TRY(ledger_->scan_ad_day_keys([&](DictionaryId, Day) { main_rows_expected = true; }));
   for (Sink* sink : sinks_) {
     ADM_ASSIGN(SinkState at, sink->open());
     if (at.fresh && at.empty && header_.epoch.value == 0) continue;
     sink_ahead_ = sink_ahead_ || at.epoch.value > header_.epoch.value;
     if (at.fresh || at.ledger != header_.ledger) {
       audit(sink->name() + " holds rows that this ledger did not write");
+    } else if (at.epoch == header_.epoch && at.main_empty && main_rows_expected) {
+      audit(sink->name() + ": somebody emptied its main table");
     } else if (at.epoch == header_.epoch) {
       continue;
     } else if (at.epoch.value == header_.epoch.value + 1 && at.last_keys_known) {
@@ -190,35 +197,42 @@ Result<EpochReport> Engine::run_epoch(const EpochRequest& request) {
 
   if (header_.as_of != kNoDay && header_.as_of != request.as_of) mark_days_turned(header_.as_of, request.as_of);
   report.audited = request.audit || audit_needed_ || settings_changed;
+  if (!request.audit_reason.empty()) report.reason = request.audit_reason;
   if (audit_needed_) report.reason = audit_reason_;
   if (report.audited || !keys_to_redo_.empty() || !request.rows.empty())
     ADM_TRY(mark_for_audit(report.audited, request));
 
   ADM_ASSIGN(Plan plan, make_plan());
-  plan.purge_unrecognized = report.audited;
+  plan.purge_unrecognized = report.audited || request.purge;
   const bool nothing_new = !request.commit_always && plan.empty() && rejects.empty() && !meta_->rejects_changed() &&
                            input.position == header_.position && request.as_of == header_.as_of && !first &&
                            !settings_changed;
+  const bool quiet = !nothing_new && is_quiet(request, report, input, plan, rejects);
+  bool written = !nothing_new;
   if (!nothing_new) {
     const CommitHeader commit{header_.ledger, EpochId{header_.epoch.value + 1}, input.position, request.as_of,
                               clock_->now()};
     for (Sink* sink : sinks_) {
       SinkReceipt receipt;
-      ADM_TRY(commit_sink(*sink, commit, plan, request, receipt, report));
-      report.receipts.push_back(receipt);
+      ADM_ASSIGN(written, commit_sink(*sink, commit, plan, request, quiet, receipt, report));
+      if (written) report.receipts.push_back(receipt);
     }
-    const std::int64_t ledger_started = clock_->steady_micros();
-    ADM_TRY(save_journal(commit, plan, journal_notes(report, request, first, settings_changed), report.receipts));
-    ADM_TRY(save_ledger(commit, input.mappings, rejects));
-    report.ledger_micros = clock_->steady_micros() - ledger_started;
-    report.committed = true;
     report.cells_rendered = static_cast<std::int64_t>(plan.cells.size());
-    audit_needed_ = false;
-    keys_to_redo_.clear();
-    sink_ahead_ = false;
-  } else {
-    ledger_->rollback();
+    if (written) {
+      const std::int64_t ledger_started = clock_->steady_micros();
+      // What stands in a sink that is not known to be ours says nothing of others.
+      if (request.wish == Cause::kAudit && !audit_needed_ && !settings_changed && !first)
+        note_foreign_writes(plan, report.receipts, report.mismatches);
+      ADM_TRY(save_journal(commit, plan, journal_notes(report, request, first, settings_changed), report.receipts));
+      ADM_TRY(save_ledger(commit, input.mappings, rejects));
+      report.ledger_micros = clock_->steady_micros() - ledger_started;
+      report.committed = true;
+      audit_needed_ = false;
+      keys_to_redo_.clear();
+      sink_ahead_ = false;
+    }
   }
+  if (!written) ledger_->rollback();
   guard.engine = nullptr;
   if (Status acknowledged = source_->acknowledge(header_.position); !acknowledged.ok()) {
     report.warning = acknowledged.error().line();  // costs a longer log, nothing else
@@ -249,12 +263,15 @@ Engine::JournalNotes Engine::journal_notes(const EpochReport& report, const Epoc
     notes.how_found = Cause::kReconcile;
   }
   if (commits_lost) notes.how_found |= Cause::kRepair;
-  notes.where_none = request.rows.empty() ? Causes(Cause::kRepair) : Cause::kRepair | Causes(request.wish);
+  const bool looked_for = !request.rows.empty() || (request.audit && request.wish == Cause::kAudit);
+  notes.where_none = looked_for ? Cause::kRepair | Causes(request.wish) : Causes(Cause::kRepair);
   return notes;
 }
 
 Status Engine::read_source(const EpochRequest& request, EpochReport& report, EpochInput& input) {
-  users_->begin_epoch(request.as_of, request.wish);
+  // Without records every change looks like one that was missed.
+  const bool may_miss = request.wish == Cause::kAudit && input.recorded && !input.reconcile;
+  users_->begin_epoch(request.as_of, request.wish, may_miss ? &report.mismatches : nullptr);
   ADM_ASSIGN(FactReader * reader, source_->reader(0));
   const auto read_meta = [&]() -> Status {
     if (input.scan_meta) {
@@ -266,9 +283,16 @@ Status Engine::read_source(const EpochRequest& request, EpochReport& report, Epo
           wished.push_back(key);
       }
       std::sort(wished.begin(), wished.end());
-      if (input.mappings != header_.mappings) ADM_TRY(read_mapping_changes(*reader, input.mappings, input.ad_days));
+      if (input.mappings != header_.mappings) {
+        std::vector<AdDayKey> mapped;
+        ADM_TRY(read_mapping_changes(*reader, input.mappings, mapped));
+        std::erase_if(wished, [&](const AdDayKey& k) { return std::binary_search(mapped.begin(), mapped.end(), k); });
+        input.ad_days.insert(input.ad_days.end(), mapped.begin(), mapped.end());
+        sort_unique(input.ad_days);
+      }
       report.ad_days_read = static_cast<std::int64_t>(input.ad_days.size());
-      ADM_TRY(meta_->apply(*reader, input.mappings, input.ad_days, wished, request.wish));
+      ADM_TRY(meta_->apply(*reader, input.mappings, input.ad_days, wished, request.wish,
+                           may_miss ? &report.mismatches : nullptr));
     }
     return meta_->flush();
   };
@@ -415,9 +439,11 @@ Result<Engine::Plan> Engine::make_plan() {
   std::unordered_map<std::uint32_t, std::uint32_t> ranks;
   for (std::uint32_t rank = 0; rank < entities.size(); ++rank) ranks.emplace(entities[rank].packed, rank);
   for (Plan::Item& item : plan.cells) item.rank = ranks.at(item.cell.entity.packed);
-  std::sort(plan.cells.begin(), plan.cells.end(), [](const Plan::Item& a, const Plan::Item& b) {
-    return std::pair(a.rank, a.cell.day) < std::pair(b.rank, b.cell.day);
-  });
+  const auto place = [](const Plan::Item& item) {
+    return std::tuple(name_of(item.cell.entity.level()), write_week_of(item.cell.day), item.rank, item.cell.day);
+  };
+  std::sort(plan.cells.begin(), plan.cells.end(),
+            [&](const Plan::Item& a, const Plan::Item& b) { return place(a) < place(b); });
 
   for (const auto& [entity, causes] : meta_->dirty_names()) {
     ADM_ASSIGN(NameWrite name, meta_->name_of_entity(entity));
@@ -430,13 +456,18 @@ Result<Engine::Plan> Engine::make_plan() {
   return plan;
 }
 
-Status Engine::commit_sink(Sink& sink, const CommitHeader& header, const Plan& plan, const EpochRequest& request,
-                           SinkReceipt& receipt, EpochReport& report) {
+Result<bool> Engine::commit_sink(Sink& sink, const CommitHeader& header, const Plan& plan, const EpochRequest& request,
+                                 bool quiet, SinkReceipt& receipt, EpochReport& report) {
   for (int attempt = 1;; ++attempt) {
     const std::int64_t started = clock_->steady_micros();
     Status status = sink.begin(header, plan.purge_unrecognized);
     if (status.ok()) status = write_plan(sink, plan, request);
     const std::int64_t rendered = clock_->steady_micros();
+    if (status.ok() && quiet && sink.rows_written() == 0) {
+      sink.rollback();
+      report.render_micros += rendered - started;
+      return false;
+    }
     if (status.ok()) {
       tell(request.on_progress, "commit");
       auto committed = sink.commit();
@@ -444,13 +475,13 @@ Status Engine::commit_sink(Sink& sink, const CommitHeader& header, const Plan& p
         receipt = *committed;
         report.render_micros += rendered - started;
         report.commit_micros += clock_->steady_micros() - rendered;
-        return {};
+        return true;
       }
       status = std::move(committed).error();
     }
     sink.rollback();
     // Another file stands there now: what it holds decides what has to be written, so begin with that.
-    if (status.error().code == Errc::kReplaced) return status;
+    if (status.error().code == Errc::kReplaced) return std::move(status).error();
     // The commit may have happened all the same: ask. Where the sink was ahead already, its epoch tells nothing; then it is
     // written again, which changes nothing if it did happen.
     if (sink_ahead_) {
@@ -458,9 +489,10 @@ Status Engine::commit_sink(Sink& sink, const CommitHeader& header, const Plan& p
     } else if (auto at = sink.open();
                at.ok() && !at->fresh && at->ledger == header.ledger && at->epoch == header.epoch) {
       receipt.changed_more = true;  // nobody knows which
-      return {};
+      return true;
     }
-    if (!request.retry_sink || !request.retry_sink(sink.name(), status.error(), attempt)) return status;
+    if (!request.retry_sink || !request.retry_sink(sink.name(), status.error(), attempt))
+      return std::move(status).error();
   }
 }
 

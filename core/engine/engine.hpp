@@ -10,6 +10,7 @@
 #include "core/base/clock.hpp"
 #include "core/engine/catch_up.hpp"
 #include "core/engine/meta_ledger.hpp"
+#include "core/engine/mismatch.hpp"
 #include "core/engine/ports.hpp"
 #include "core/engine/state.hpp"
 #include "core/engine/worker_pool.hpp"
@@ -46,6 +47,7 @@ struct EpochRequest {
   Day as_of;                       // "today" in the reporting zone
   bool reconcile = false;          // read everything, whatever the change log says
   bool audit = false;              // also compare every stored row, and remove rows that should not be
+  std::string audit_reason;        // why, where it is no wish of people
   std::optional<Day> audit_since;  // limits the comparison to rows of these days
   std::optional<Day> audit_until;
   // A share of a backfill: keys that are read again whether or not they changed, and rows (cells, names, pairs) that are
@@ -53,6 +55,7 @@ struct EpochRequest {
   std::vector<std::string> users;
   std::vector<AdDayKey> ad_days;
   std::vector<SinkKey> rows;
+  bool purge = false;             // also remove rows whose key is none that anybody could have wanted
   Cause wish = Cause::kBackfill;  // what these are looked at for; the journal's cause where something had changed
   bool commit_always = false;     // also where nothing is new
   const std::atomic<bool>* stop = nullptr;  // once true, the epoch is given up (kInterrupted)
@@ -74,6 +77,7 @@ struct EpochReport {
   std::int64_t ad_days_read = 0;
   std::int64_t cells_rendered = 0;
   std::vector<SinkReceipt> receipts;  // by sink
+  Mismatches mismatches;              // of a self-audit's share (`EpochRequest::wish` is kAudit)
   std::int64_t read_micros = 0;
   std::int64_t render_micros = 0;  // rendering and writing go side by side
   std::int64_t commit_micros = 0;  // of the sinks
@@ -142,12 +146,16 @@ class Engine {
                                            bool settings_changed) const;
   Status mark_for_audit(bool everything, const EpochRequest& request);
   Result<Plan> make_plan();
-  Status commit_sink(Sink& sink, const CommitHeader& header, const Plan& plan, const EpochRequest& request,
-                     SinkReceipt& receipt, EpochReport& report);
+  /// False: `quiet`, and every row stood as it should, so that nothing was committed.
+  Result<bool> commit_sink(Sink& sink, const CommitHeader& header, const Plan& plan, const EpochRequest& request,
+                           bool quiet, SinkReceipt& receipt, EpochReport& report);
   Status write_plan(Sink& sink, const Plan& plan, const EpochRequest& request);
   Status write_cells_inline(Sink& sink, const Plan& plan, Day as_of);
   Status write_cells_parallel(Sink& sink, const Plan& plan, const EpochRequest& request);
   Status save_ledger(const CommitHeader& header, const Mappings& mappings, const std::vector<RejectChange>& rejects);
+  [[nodiscard]] bool is_quiet(const EpochRequest& request, const EpochReport& report, const EpochInput& input,
+                              const Plan& plan, const std::vector<RejectChange>& rejects) const;
+  void note_foreign_writes(const Plan& plan, const std::vector<SinkReceipt>& receipts, Mismatches& mismatches);
   Status render(const std::vector<JournalKey>& keys, RenderedRows& out);
   Status save_journal(const CommitHeader& header, const Plan& plan, const JournalNotes& notes,
                       std::vector<SinkReceipt>& receipts);

@@ -2,6 +2,7 @@
 #include "core/base/release.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "core/base/limits.hpp"
 #include "core/engine/causes.hpp"
@@ -112,8 +113,9 @@ Status MetaLedger::load() {
 }
 
 Status MetaLedger::apply(FactReader& reader, const Mappings& mappings, const std::vector<AdDayKey>& keys,
-                         std::span<const AdDayKey> wished, Causes wish) {
+                         std::span<const AdDayKey> wished, Causes wish, Mismatches* missed) {
   RowCollector collector(*this, mappings);
+  missed_ = missed;
   for (const AdDayKey& key : keys) {
     ADM_TRY(collector.finish());
     extra_ = std::binary_search(wished.begin(), wished.end(), key) ? wish : Causes();
@@ -121,8 +123,43 @@ Status MetaLedger::apply(FactReader& reader, const Mappings& mappings, const std
     ADM_TRY(reader.read_ad_day(key, collector));
   }
   ADM_TRY(collector.finish_all());
+  extra_ = wish;
+  const Status summed = sum_again();
   extra_ = {};
-  return {};
+  missed_ = nullptr;
+  return summed;
+}
+
+Status MetaLedger::sum_again() {
+  if (to_sum_again_.empty()) return {};
+  ADM_TRY(flush_cells());
+  // A day's ads are found by looking at all keys: rare enough for no index.
+  std::vector<std::pair<Day, DictionaryId>> keys;
+  ADM_TRY(store_->scan_ad_day_keys([&](DictionaryId ad, Day day) {
+    if (to_sum_again_.contains(day)) keys.emplace_back(day, ad);
+  }));
+  std::map<CellKey, MetaCell> sums;
+  for (const auto& [day, entities] : to_sum_again_) {
+    for (const Entity entity : entities) sums[{entity, day}];
+  }
+  Bytes bytes;
+  for (const auto& [day, ad] : keys) {
+    ADM_TRY(store_->get_ad_day(ad, day, bytes));
+    ADM_ASSIGN(const MetaContribution contribution, decode_ad_day(bytes));
+    for (const MetaPart& part : contribution) {
+      for_each_entity(ad, part, [&](Entity entity, const MetaPart&) {
+        const auto sum = sums.find({entity, day});
+        if (sum != sums.end()) sum->second.apply(part, entity.level(), +1);
+      });
+    }
+  }
+  for (auto& [key, sum] : sums) {
+    dirty_.add_cell(key, Cause::kMeta | extra_);
+    mark_name(key.entity, Cause::kMeta | extra_);
+    cells_[key] = std::move(sum);
+  }
+  to_sum_again_.clear();
+  return flush_cells();
 }
 
 Status MetaLedger::reconcile(FactReader& reader, const Mappings& mappings) {
@@ -184,7 +221,18 @@ Status MetaLedger::replace(const AdDayKey& key, MetaContribution next, std::vect
   std::set_difference(before.begin(), before.end(), next.begin(), next.end(), std::back_inserter(withdrawn));
   std::set_difference(next.begin(), next.end(), before.begin(), before.end(), std::back_inserter(given));
   mark_names(ad, withdrawn, given);
-  const Causes causes = extra_ | (only_mapped_anew(withdrawn, given) ? Cause::kMapping : Cause::kMeta);
+  const Causes why = only_mapped_anew(withdrawn, given) ? Cause::kMapping : Cause::kMeta;
+  const Causes causes = extra_ | why;
+  if (missed_ != nullptr && !extra_.empty()) {
+    missed_->add({Mismatch::Kind::kMissedChange, "ad " + key.ad_id + ' ' + key.date, why});
+    for (const MetaContribution* parts : std::array<const MetaContribution*, 2>{&before, &next}) {
+      for (const MetaPart& part : *parts) {
+        for_each_entity(ad, part, [&](Entity entity, const MetaPart&) {
+          if (entity.level() != Level::kAd) to_sum_again_[*day].insert(entity);
+        });
+      }
+    }
+  }
   for (const MetaPart& part : given) ADM_TRY(add_part(ad, *day, part, +1, causes));
   for (const MetaPart& part : withdrawn) ADM_TRY(add_part(ad, *day, part, -1, causes));
   if (next.empty()) {

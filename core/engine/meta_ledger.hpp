@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/engine/dirty_rows.hpp"
+#include "core/engine/mismatch.hpp"
 #include "core/engine/ports.hpp"
 #include "core/metrics/meta.hpp"
 
@@ -28,9 +29,11 @@ class MetaLedger {
   Status load();
 
   /// Replaces the contribution of each of `keys`, with rows read by `reader` under `mappings`.
-  /// `wished`: keys, ascending, that no record names; what they change has `wish` for a cause as well.
+  /// `wished`: keys, ascending, that no record names; what they change has `wish` for a cause as well. Where `missed` is
+  /// given, those that changed are added to it, and the sums that they are part of are made anew: a change that nobody
+  /// recorded may as well be damage to what the ledger kept of the key.
   Status apply(FactReader& reader, const Mappings& mappings, const std::vector<AdDayKey>& keys,
-               std::span<const AdDayKey> wished, Causes wish);
+               std::span<const AdDayKey> wished, Causes wish, Mismatches* missed = nullptr);
   /// Reads every Meta row; what the source no longer has is withdrawn.
   Status reconcile(FactReader& reader, const Mappings& mappings);
   /// Brings the store up to date; before cells, names or pairs are read, and before the ledger's commit.
@@ -62,6 +65,7 @@ class MetaLedger {
   Status add_part(DictionaryId ad, Day day, const MetaPart& part, int sign, Causes causes);
   Result<MetaCell*> cached_cell(CellKey key);
   Status flush_cells();
+  Status sum_again();
 
   LedgerStore* store_;
   DictionaryCache dictionary_;
@@ -74,6 +78,8 @@ class MetaLedger {
   std::map<Entity, Causes> dirty_names_;
   std::map<DictionaryId, Causes> dirty_hierarchies_;
   Causes extra_;  // of the key that is being replaced
+  Mismatches* missed_ = nullptr;
+  std::map<Day, std::set<Entity>> to_sum_again_;  // cells of ad sets and campaigns
   bool rejects_changed_ = false;
   bool reconciling_ = false;
   std::vector<std::pair<DictionaryId, Day>> seen_;  // while reconciling

@@ -11,10 +11,10 @@ namespace admetrics {
 /// lists it in any case.
 inline constexpr Causes kMayHaveChanged = Causes::from_bits(1U << 15U);
 
-/// What an epoch writes, in the order of the sinks' keys: (level name, entity id, day), so that inserts go one way.
+/// What an epoch writes, in the order in which sinks get it (`write_week_of`).
 struct Engine::Plan {
   struct Item {
-    std::uint32_t rank = 0;  // of the entity, by text
+    std::uint32_t rank = 0;  // of the entity, by level name and text
     CellKey cell;
     bool whole = false;
     std::uint32_t rows_begin = 0;  // into rows

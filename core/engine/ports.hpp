@@ -57,6 +57,7 @@ inline constexpr std::uint8_t kProductRecords = 4;
 struct EpochInput {
   std::string position;            // what the ledger shall remember; opaque to the engine
   std::uint64_t records = 0;       // change records collapsed into the keys below
+  bool recorded = false;           // a key that no record names has not changed, as far as capture knows
   bool reconcile = false;          // nobody knows what changed: everything shall be read
   std::string reconcile_reason;    // why, for people
   bool scan_users = false;         // read all users instead of `users`: it is cheaper, or the only way
@@ -126,6 +127,7 @@ struct SinkKey {
 struct SinkState {
   bool fresh = true;  // never committed to
   bool empty = true;  // its tables hold no row at all
+  bool main_empty = true;  // the main table holds none
   std::string ledger;
   EpochId epoch;
   bool last_keys_known = true;     // false: the last commit was too large to list
@@ -182,6 +184,8 @@ class Sink {
   virtual Status write_cells(std::span<const CellWrite> cells) = 0;
   virtual Status write_names(std::span<const NameWrite> names) = 0;
   virtual Status write_hierarchies(std::span<const HierarchyWrite> hierarchies) = 0;
+  /// Rows that the open transaction has inserted, updated or deleted; 1 where a sink cannot tell.
+  [[nodiscard]] virtual std::int64_t rows_written() const { return 1; }
   /// Makes it visible. After an error the outcome may be unknown: `open` again and look at the epoch.
   virtual Result<SinkReceipt> commit() = 0;
   virtual void rollback() = 0;

@@ -48,6 +48,7 @@ struct UserReader::Worker {
   FactFolder folder;
   Outbox<CellChange, RowPost> rows;
   std::vector<RejectChange> reject_changes;
+  Mismatches missed;
   std::size_t users_read = 0;
 };
 
@@ -173,7 +174,10 @@ void UserReader::apply_user(Worker& worker, std::string_view distinct_id, const 
       [&](const CellChange& change) { worker.rows.add(state_->row_shard_of(change.cell), change); },
       [&](const UserContribution& before, const UserContribution& after) {
         const Causes causes = causes_of(before, after, facts, records.value_or(0), today_, reporting_->zone);
-        return records == 0 ? causes | wished_ : causes;
+        if (records != 0) return causes;
+        if (missed_ != nullptr)
+          worker.missed.add({Mismatch::Kind::kMissedChange, "user " + std::string(distinct_id), causes});
+        return causes | wished_;
       });
   const std::uint64_t digest = digest_of(rejects);
   if (shard.note_rejects(distinct_id, digest)) {
@@ -219,6 +223,7 @@ Status UserReader::apply(Source& source, const std::vector<std::string>& users,
     for (std::size_t i = 0; i < users.size(); ++i) ADM_TRY(lookup(worker(own), *reader, users[i], records_of(i)));
     worker(own).rows.flush();
     drain_rows();
+    take_missed();
     return {};
   }
 
@@ -233,7 +238,15 @@ Status UserReader::apply(Source& source, const std::vector<std::string>& users,
     worker(index).rows.flush();
   });
   drain_rows();
+  take_missed();
   return first_error.take();
+}
+
+void UserReader::take_missed() {
+  for (auto& worker : workers_) {
+    if (missed_ != nullptr) missed_->add(std::move(worker->missed));
+    worker->missed = {};
+  }
 }
 
 Status UserReader::scan_pass(Source& source, std::size_t readers, std::size_t pass, std::size_t pass_count,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/engine/inbox.hpp"
+#include "core/engine/mismatch.hpp"
 #include "core/engine/ports.hpp"
 #include "core/engine/state.hpp"
 #include "core/engine/worker_pool.hpp"
@@ -42,10 +43,12 @@ class UserReader {
   Status reconcile(Source& source, std::int64_t users_estimate, std::int64_t memory_bytes_max,
                    const std::function<Status()>& meanwhile, const std::function<Status(double)>& after_pass);
 
-  /// For the causes of changes: "today", and why users are read whom no record names. Before an epoch's users.
-  void begin_epoch(Day today, Causes wished) {
+  /// For the causes of changes: "today", and why users are read whom no record names. Before an epoch's users. Of these,
+  /// those that differ are added to `missed`, where there is one.
+  void begin_epoch(Day today, Causes wished, Mismatches* missed = nullptr) {
     today_ = today;
     wished_ = wished;
+    missed_ = missed;
   }
 
   [[nodiscard]] std::vector<RejectChange> take_reject_changes();
@@ -69,6 +72,7 @@ class UserReader {
                    const std::function<Status()>& meanwhile);
   void finish_shard(Worker& worker, std::size_t shard, std::size_t pass, std::size_t pass_count);
   void drain_rows();
+  void take_missed();
   Worker& worker(std::size_t index);
 
   State* state_;
@@ -80,6 +84,7 @@ class UserReader {
   std::size_t users_read_ = 0;
   Day today_ = kNoDay;
   Causes wished_;
+  Mismatches* missed_ = nullptr;
 };
 
 }  // namespace admetrics

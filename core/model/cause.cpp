@@ -18,6 +18,7 @@ std::string_view name_of(Cause cause) {
     case Cause::kReconcile: return "reconcile";
     case Cause::kFirstFill: return "first_fill";
     case Cause::kNotKnown: return "not_known";
+    case Cause::kAudit: return "audit";
   }
   return "";
 }
@@ -38,6 +39,7 @@ std::string_view words_of(Cause cause) {
     case Cause::kReconcile: return "found by reading everything";
     case Cause::kFirstFill: return "the first fill";
     case Cause::kNotKnown: return "before the journal began";
+    case Cause::kAudit: return "found by the self-audit";
   }
   return "";
 }

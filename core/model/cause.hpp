@@ -24,12 +24,14 @@ enum class Cause : std::uint16_t {
   kReconcile = 1 << 11,     // found by reading everything, because nobody knew what had changed
   kFirstFill = 1 << 12,     // the ledger began
   kNotKnown = 1 << 13,      // before the journal began
+  kAudit = 1 << 14,         // found by the self-audit
 };
 
-inline constexpr std::array<Cause, 14> kCauses{
+inline constexpr std::array<Cause, 15> kCauses{
     Cause::kEvent,    Cause::kLateEvent, Cause::kReAttribution, Cause::kUser,     Cause::kValue,
     Cause::kMeta,     Cause::kMapping,   Cause::kTimePassing,   Cause::kSettings, Cause::kRepair,
     Cause::kBackfill, Cause::kReconcile, Cause::kFirstFill,     Cause::kNotKnown,
+    Cause::kAudit,
 };
 
 /// `event`, `late_event`, …: what programs read.

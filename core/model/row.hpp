@@ -105,6 +105,13 @@ struct BreakdownWrite {
   std::optional<RowValues> values;
 };
 
+/// Sinks get cells by (level name, week, entity id, day). Whoever reads some weeks finds their rows near each other; an index
+/// that begins with the entity and one that begins with the day are both written to in runs.
+constexpr std::int32_t write_week_of(Day day) {
+  constexpr std::int32_t kDays = 7;
+  return (day.value - kFirstDay.value) / kDays;
+}
+
 /// What a sink shall have of one cell. Idempotent: writing it twice writes nothing the second time.
 struct CellWrite {
   Level level = Level::kCampaign;

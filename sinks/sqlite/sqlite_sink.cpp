@@ -1,5 +1,6 @@
 #include "sinks/sqlite/sqlite_sink.hpp"
 
+#include <algorithm>
 #include <array>
 #include <tuple>
 #include <utility>
@@ -70,6 +71,10 @@ std::int64_t bytes_of(const CellWrite& cell) {
   return static_cast<std::int64_t>(bytes);
 }
 
+std::tuple<std::string, std::int32_t, std::string, Day> place_of(const CellWrite& cell) {
+  return {std::string(name_of(cell.level)), write_week_of(cell.day), std::string(cell.entity_id), cell.day};
+}
+
 /// Names an epoch's attempt: another one may have other rows.
 std::string token_of(const CommitHeader& header) {
   return header.ledger + ' ' + std::to_string(header.epoch.value) + ' ' + std::to_string(header.committed_at.seconds) +
@@ -90,6 +95,9 @@ struct SqliteSink::Statements {
   sqlite::Statement insert_hierarchy;
   sqlite::Statement update_hierarchy;
   sqlite::Statement delete_hierarchy;
+  // Of the tables that others see.
+  sqlite::Statement data_version;
+  std::array<sqlite::Statement, 4> edges;
   sqlite::Statement note_items;  // of a fill only
 };
 
@@ -117,6 +125,8 @@ Result<SinkState> SqliteSink::open() {
   ADM_TRY(create_missing());
   ADM_TRY(check_shape(*database_));
   ADM_ASSIGN(live_, prepare(""));
+  foreign_work_ = {};  // the state says what has to be looked at
+  ADM_ASSIGN(edges_, read_edges());
   if (options_.on_open) ADM_TRY(options_.on_open(*database_));
   return read_state();
 }
@@ -190,6 +200,17 @@ Result<SqliteSink::Tables> SqliteSink::prepare(std::string_view prefix) {
            "?6, updated_at = ?7 WHERE ad_id = ?1"},
       {&statements->delete_hierarchy, "DELETE FROM " + hierarchies + " WHERE ad_id = ?1"},
   };
+  if (prefix.empty()) {
+    all.emplace_back(&statements->data_version, "PRAGMA data_version");
+    // Each is a look at both ends of a tree. VACUUM gives tables without such a key other row numbers.
+    for (std::size_t table = 0; table < 2; ++table) {
+      const std::string name(table == 0 ? kMainTable : kBreakdownTable);
+      all.emplace_back(&statements->edges[table],
+                       "SELECT (SELECT min(metric_id) FROM " + name + "), (SELECT max(metric_id) FROM " + name + ")");
+    }
+    all.emplace_back(&statements->edges[2], "SELECT EXISTS (SELECT 1 FROM id_name_mapping), 0");
+    all.emplace_back(&statements->edges[3], "SELECT EXISTS (SELECT 1 FROM id_hierarchy_mapping), 0");
+  }
   if (!prefix.empty()) {
     all.emplace_back(&statements->note_items, "UPDATE " + std::string(kFillTable) + " SET items = ?2 WHERE token = ?1");
   }
@@ -207,6 +228,9 @@ Result<SinkState> SqliteSink::read_state() {
                                "daily_mixpanel_metrics_breakdown) OR EXISTS (SELECT 1 FROM id_name_mapping) OR EXISTS "
                                "(SELECT 1 FROM id_hierarchy_mapping)"));
   state.empty = rows == 0;
+  ADM_ASSIGN(const std::int64_t main_rows,
+             database_->query_integer("SELECT EXISTS (SELECT 1 FROM daily_mixpanel_metrics)"));
+  state.main_empty = main_rows == 0;
   known_ledger_.clear();
   known_epoch_ = {};
   ADM_ASSIGN(sqlite::Statement select, database_->prepare("SELECT ledger, epoch, keys_known FROM _admetrics_sink"));
@@ -323,6 +347,7 @@ Status SqliteSink::begin_epoch() {
   begun_ = true;
   ADM_TRY(begin_immediate("epoch"));
   ADM_TRY(check_still_ours());
+  ADM_TRY(look_for_foreign_work());  // what stands now; after our own rows nobody can tell
   ADM_TRY(look_whether_empty());
   // The same epoch again: the ledger never heard of the first one, and may not hear of this one. What both changed has to
   // be listed then.
@@ -452,7 +477,7 @@ Status SqliteSink::write_cells(std::span<const CellWrite> cells) {
         ++counts_[kBreakdown].inserted;
         note_row(written, row.breakdown, row.value);
       }
-      last_cell_ = std::make_tuple(std::string(name_of(cell.level)), std::string(cell.entity_id), cell.day);
+      last_cell_ = place_of(cell);
       continue;
     }
     ADM_TRY(write_cell(cell));
@@ -466,8 +491,8 @@ Status SqliteSink::write_cell(const CellWrite& cell) {
   RowTable& breakdown = tables().breakdown;
   const std::string date = format_day(cell.day);
   const std::array<std::string_view, 3> key{name_of(cell.level), cell.entity_id, date};
-  // Cells come ascending: one beyond the last cannot have a row yet where there was none at the beginning.
-  auto cell_key = std::make_tuple(std::string(key[0]), std::string(key[1]), cell.day);
+  // Cells come in order: one beyond the last cannot have a row yet where there was none at the beginning.
+  auto cell_key = place_of(cell);
   const bool insert_only = tables_empty_ && (!last_cell_ || *last_cell_ < cell_key);
   if (insert_only) last_cell_ = std::move(cell_key);
   const SinkKey written{SinkKey::Kind::kCell, cell.level, std::string(cell.entity_id), cell.day};
@@ -623,6 +648,9 @@ Result<SinkReceipt> SqliteSink::commit() {
   put.bind(5, std::string_view(committed_at_));
   put.bind(6, static_cast<std::int64_t>(keys_known ? 1 : 0));
   ADM_TRY(put.run());
+  if (total().written() > 0) {
+    ADM_ASSIGN(edges_, read_edges());
+  }
   if (options_.before_commit) ADM_TRY(options_.before_commit(*database_, header_));
   ADM_TRY(database_->commit());
   known_ledger_ = header_.ledger;
@@ -643,6 +671,91 @@ Result<SinkReceipt> SqliteSink::commit() {
     receipt_.tables.push_back({kTables[i], one.inserted, one.updated, one.deleted, one.unchanged});
   }
   return std::move(receipt_);
+}
+
+Result<SqliteSink::Edges> SqliteSink::read_edges() {
+  Edges edges;
+  for (std::size_t table = 0; table < edges.size(); ++table) {
+    sqlite::Statement& select = live_->statements->edges[table];
+    ADM_ASSIGN(const bool row, select.step());
+    if (row) edges[table] = {select.integer(0), select.integer(1)};
+    select.reset();
+  }
+  return edges;
+}
+
+std::int64_t SqliteSink::rows_written() const {
+  // What was found to differ, and is written with the commit, counts as written.
+  return total().written() + static_cast<std::int64_t>(differing_.size()) + (purge_ ? 1 : 0);
+}
+
+bool SqliteSink::is_free() {
+  if (!database_) return true;  // opened by the epoch
+  const bool asked = database_->execute("PRAGMA busy_timeout = 0").ok();
+  const bool free = database_->begin_immediate().ok();
+  database_->rollback();
+  const bool restored =
+      database_->execute("PRAGMA busy_timeout = " + std::to_string(options_.busy_timeout_ms)).ok();
+  return asked && free && restored;
+}
+
+ForeignWork SqliteSink::take_foreign_work() {
+  // What fails here fails in the next epoch, too, where somebody acts on it.
+  if (live_ && !replaced()) static_cast<void>(look_for_foreign_work().ok());
+  return std::exchange(foreign_work_, {});
+}
+
+Status SqliteSink::look_for_foreign_work() {
+  sqlite::Statement& data_version = live_->statements->data_version;
+  ADM_ASSIGN(const bool known, data_version.step());
+  const std::int64_t version = known ? data_version.integer(0) : 0;
+  data_version.reset();
+  if (version == seen_data_version_ || !edges_) return {};
+  ADM_ASSIGN(const Edges now, read_edges());
+  const Edges then = std::exchange(edges_, now).value();
+  seen_data_version_ = version;
+  if (now == then) return {};
+
+  constexpr std::array<std::string_view, 4> kTables{kMainTable, kBreakdownTable, kNameTable, kHierarchyTable};
+  constexpr std::int64_t kAddedMax = 1'000;
+  const auto compare_everything = [&](std::string why) {
+    if (foreign_work_.everything.empty()) foreign_work_.everything = std::move(why);
+  };
+  for (std::size_t table = 0; table < kTables.size(); ++table) {
+    const std::string name(kTables[table]);
+    const auto [first_then, last_then] = then[table];
+    const auto [first_now, last_now] = now[table];
+    if (then[table] == now[table]) continue;
+    if (now[table] == std::pair<std::int64_t, std::int64_t>{}) {
+      compare_everything("somebody emptied " + name);
+    } else if (kTables[table] != kMainTable && kTables[table] != kBreakdownTable) {
+      compare_everything("somebody filled " + name);
+    } else if (first_now != first_then || last_now < last_then || last_then == 0) {
+      compare_everything("somebody added, removed or replaced rows of " + name);
+    } else {
+      ADM_ASSIGN(sqlite::Statement added, database_->prepare("SELECT entity_type, entity_id, date FROM " + name +
+                                                             " WHERE metric_id > ?1 LIMIT ?2"));
+      added.bind(1, last_then);
+      added.bind(2, kAddedMax + 1);
+      std::int64_t rows = 0;
+      ADM_TRY(added.for_each_row([&] {
+        ++rows;
+        const auto level = level_of(added.text(0));
+        const auto day = parse_day(added.text(2));
+        if (level && day && added.type(1) == sqlite::ColumnType::kText && !added.text(1).empty()) {
+          foreign_work_.added.push_back({SinkKey::Kind::kCell, *level, std::string(added.text(1)), *day});
+        } else {
+          foreign_work_.strange_keys = true;
+        }
+      }));
+      if (rows > kAddedMax) compare_everything("somebody added rows to " + name);
+    }
+  }
+  // One list, however often somebody adds to it before it is taken.
+  if (static_cast<std::int64_t>(foreign_work_.added.size()) > kAddedMax)
+    compare_everything("somebody added rows to " + std::string(kMainTable) + " or " + std::string(kBreakdownTable));
+  if (!foreign_work_.everything.empty()) foreign_work_.added.clear();
+  return {};
 }
 
 SinkReceipt SqliteSink::total() const {
@@ -675,6 +788,7 @@ Status SqliteSink::begin_fill() {
   ADM_TRY(live_->statements->clear_keys.run());
   fill_token_ = token_of(header_);
   others_version_ = -1;
+  hold_micros_ = kFillTransactionMicros;
   ADM_TRY(create_aside(*database_, fill_token_));
   ADM_ASSIGN(aside_, prepare(kAsidePrefix));
   // Crashed before the ledger's commit, all rows are compared: too many to list.
@@ -725,6 +839,7 @@ Result<bool> SqliteSink::begin_item() {
     if (version != others_version_) others_seen_micros_ = now;
     others_version_ = version;
     const bool alone = now - others_seen_micros_ > kOthersAwayMicros;
+    hold_micros_ = alone ? std::max(kFillTransactionMicros, options_.hold_alone_micros) : kFillTransactionMicros;
     const std::int64_t left = transaction_ended_micros_ + (alone ? kFillShortPauseMicros : kFillPauseMicros) - now;
     if (left > 0) options_.pause(left);
   }
@@ -737,11 +852,12 @@ Result<bool> SqliteSink::begin_item() {
 
 Status SqliteSink::end_item() {
   if (!aside_) return {};
-  const bool late = options_.clock != nullptr &&
-                    options_.clock->steady_micros() - transaction_began_micros_ >= kFillTransactionMicros;
   const std::int64_t rows = total().inserted - rows_before_transaction_;
-  if (options_.pause ? !late && rows < kFillTransactionRows : rows < kFillAloneRows) return {};
-  return end_fill_transaction();
+  if (!options_.pause) return rows < kFillAloneRows ? Status() : end_fill_transaction();
+  const bool late =
+      options_.clock != nullptr && options_.clock->steady_micros() - transaction_began_micros_ >= hold_micros_;
+  const bool many = rows >= kFillTransactionRows && hold_micros_ == kFillTransactionMicros;
+  return late || many ? end_fill_transaction() : Status();
 }
 
 Status SqliteSink::end_fill_transaction() {

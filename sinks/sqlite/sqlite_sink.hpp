@@ -7,6 +7,8 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 #include "core/base/clock.hpp"
 #include "core/engine/ports.hpp"
@@ -28,8 +30,20 @@ struct SqliteSinkOptions {
   sqlite::LockMeters* locks = nullptr;  // measure how long the write lock is held
   /// Waits between two transactions of a fill, so that whoever waits for the write lock gets it; none: no wait.
   std::function<void(std::int64_t micros)> pause = nullptr;
+  /// With `pause`: how long a transaction of a fill may write rows where nobody else has committed for some seconds.
+  /// Whoever comes then waits that long, once.
+  std::int64_t hold_alone_micros = 0;
   const std::atomic<bool>* stop = nullptr;             // once true, what takes long ends with kInterrupted
   std::atomic<std::uint64_t>* rows_removed = nullptr;  // rises with the rows of an unfinished fill that are removed
+};
+
+/// What somebody else did to the tables, as far as can be seen without reading them.
+struct ForeignWork {
+  std::string everything;       // why every row has to be compared; "": it need not be
+  std::vector<SinkKey> added;   // keys of rows that somebody added
+  bool strange_keys = false;    // and some whose key is none that anybody could have wanted
+
+  [[nodiscard]] bool any() const { return !everything.empty() || !added.empty() || strange_keys; }
 };
 
 /// The four tables in an SQLite database that others read, and may write to as well.
@@ -52,12 +66,23 @@ class SqliteSink : public Sink {
   Status write_cells(std::span<const CellWrite> cells) override;
   Status write_names(std::span<const NameWrite> names) override;
   Status write_hierarchies(std::span<const HierarchyWrite> hierarchies) override;
+  [[nodiscard]] std::int64_t rows_written() const override;
   /// As `FollowingSink`: for one that is built on this.
   void amend(const CommitHeader& header) { header_ = header; }
   Result<SinkReceipt> commit() override;
   void rollback() override;
 
+  /// Looks, where somebody else has committed since the last look, whether a table became empty, and whether its first or
+  /// last row is another one. Between epochs; some microseconds. Gives what was found since it was asked last, also by
+  /// a look that each epoch begins with.
+  ForeignWork take_foreign_work();
+  /// Whether nobody else holds the write lock right now. Between epochs.
+  bool is_free();
+
  private:
+  /// Of each table: its first and last row number where that is its key, else whether it has rows.
+  using Edges = std::array<std::pair<std::int64_t, std::int64_t>, 4>;
+
   struct Statements;
   /// The four tables, or those aside.
   struct Tables {
@@ -72,6 +97,8 @@ class SqliteSink : public Sink {
   Result<bool> anything_to_purge();
   Status purge();
   Status check_still_ours();
+  Result<Edges> read_edges();
+  Status look_for_foreign_work();
   Status note_key(SinkKey::Kind kind, Level level, std::string_view entity_id, Day day);
   enum Filled : std::size_t { kMain, kBreakdown, kNames, kHierarchies };
   [[nodiscard]] SinkReceipt total() const;
@@ -102,13 +129,17 @@ class SqliteSink : public Sink {
   std::unique_ptr<sqlite::Connection> database_;
   std::optional<Tables> live_;
   std::optional<Tables> aside_;  // while a fill goes on
+  // How the tables were left by the last commit, or found when they were opened.
+  std::optional<Edges> edges_;
+  std::int64_t seen_data_version_ = -1;
+  ForeignWork foreign_work_;
   // The position that this sink holds, as far as we know. No ledger: none.
   std::string known_ledger_;
   EpochId known_epoch_;
   // The open epoch's.
   CommitHeader header_;
   std::string committed_at_;
-  std::optional<std::tuple<std::string, std::string, Day>> last_cell_;  // inserted in this epoch
+  std::optional<std::tuple<std::string, std::int32_t, std::string, Day>> last_cell_;  // inserted in this epoch
   bool tables_empty_ = false;                                           // nothing to compare with: inserts only
   std::size_t keys_noted_ = 0;
   bool keys_complete_ = true;  // the list names everything that the ledger has not heard of
@@ -130,6 +161,7 @@ class SqliteSink : public Sink {
   std::int64_t rows_before_transaction_ = 0;
   std::int64_t transaction_began_micros_ = 0;
   std::int64_t transaction_ended_micros_ = 0;
+  std::int64_t hold_micros_ = 0;
   std::int64_t others_version_ = -1;
   std::int64_t others_seen_micros_ =
       0;  // when somebody else's commit was last noticed; a fill begins as if it were then

@@ -343,6 +343,7 @@ Result<EpochInput> SqliteSource::begin_epoch(const std::string& position, const 
   const auto before = Position::parse(position, capture);
   bool reconcile = wish.reconcile != Reconcile::kIfNeeded;
   EpochInput input;
+  input.recorded = options_.triggers;
   std::array<CaptureState, 2> states;
   if (options_.triggers) {
     // Arm first, then take the snapshot, never the other way (pitfalls.md 17).

@@ -80,7 +80,7 @@ class BackfillTest : public ::testing::Test {
 
   std::unique_ptr<Backfill> make() {
     const std::string& at = folder_.path();
-    return std::make_unique<Backfill>(at,
+    return std::make_unique<Backfill>(at + "/backfill.db",
                                       Places{at + "/product.db", at + "/ads.db", at + "/ledger.db", at + "/sink.db"},
                                       clock_, [this] { ++woken_; });
   }

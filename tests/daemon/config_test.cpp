@@ -128,6 +128,9 @@ request_timeout = "1s"
 recompute_timeout = "2s"
 idle_timeout = "3s"
 ready_lag_max = "4s"
+[audit]
+every = "3d"
+cpu_share = 0.5
 [quality]
 interval = "0s"
 days = 7
@@ -137,6 +140,7 @@ level = "warning"
 format = "json"
 )");
   EXPECT_EQ(config.quality, (QualityConfig{0, 7, 0.5}));
+  EXPECT_EQ(config.tunables.audit, (backfill::AuditSettings{259'200, 0.5}));
   EXPECT_FALSE(config.capture_triggers);
   EXPECT_EQ(config.tunables.scan_interval_ms, 300'000);
   EXPECT_EQ(config.sink_path, in_folder("m.db"));
@@ -303,6 +307,17 @@ TEST_F(ConfigTest, AToleranceIsAPercentage) {
                 ElementsAre(mistake(5, "quality.tolerance_percent", "from 0 to 100")))
         << value;
   }
+}
+
+TEST_F(ConfigTest, TheAuditsShareIsOneOfAProcessor) {
+  EXPECT_EQ(good("").tunables.audit, (backfill::AuditSettings{604'800, 0.02}));
+  EXPECT_EQ(good("[audit]\ncpu_share = 1\nevery = \"0s\"\n").tunables.audit, (backfill::AuditSettings{0, 1}));
+  for (const char* value : {"0", "-1", "1.1", "nan", "\"1\""}) {
+    EXPECT_THAT(mistakes(std::string("[audit]\ncpu_share = ") + value + "\n"),
+                ElementsAre(mistake(5, "audit.cpu_share", "from 0.0001 to 1")))
+        << value;
+  }
+  EXPECT_THAT(mistakes("[audit]\nevery = \"1500ms\"\n"), ElementsAre(mistake(5, "audit.every", "whole seconds")));
 }
 
 TEST_F(ConfigTest, HttpLimitsHaveTheirLeast) {

@@ -157,7 +157,7 @@ class ControlTest : public ::testing::Test {
     [[nodiscard]] std::int64_t steady_micros() const override { return 0; }
   };
   NoClock clock_;
-  backfill::Backfill backfill_{"/nowhere", {}, clock_, [] {}};
+  backfill::Backfill backfill_{"/nowhere/backfill.db", {}, clock_, [] {}};
   Control control_{orders_, board_, backfill_};
 };
 

@@ -24,13 +24,15 @@ class Backfills(WorldCase):
         return done
 
     def spoil(self, world, where="1"):
-        """What nobody records: the stored rows are not watched."""
+        """What nobody notices at once: what the tables' ends do not show."""
+        inside = "metric_id NOT IN (SELECT min(metric_id) FROM {0} UNION SELECT max(metric_id) FROM {0})"
         world.sql(world.sink_db, "PRAGMA busy_timeout = 20000",
                   "UPDATE daily_mixpanel_metrics SET meta_spend = coalesce(meta_spend, 0) + 1 WHERE metric_id % 3 = 0 AND " + where,
-                  "DELETE FROM daily_mixpanel_metrics_breakdown WHERE metric_id % 4 = 0 AND " + where,
+                  "DELETE FROM daily_mixpanel_metrics_breakdown WHERE metric_id % 4 = 0 AND " + where + " AND "
+                  + inside.format("daily_mixpanel_metrics_breakdown"),
                   "UPDATE daily_mixpanel_metrics SET trial_users_list = '[]' WHERE metric_id % 5 = 0 AND " + where,
-                  "INSERT INTO daily_mixpanel_metrics (date, entity_type, entity_id) SELECT max(date), 'ad', 'a stranger' FROM "
-                  "daily_mixpanel_metrics WHERE " + where)
+                  "UPDATE OR REPLACE daily_mixpanel_metrics SET entity_type = 'ad', entity_id = 'a stranger' WHERE metric_id = (SELECT "
+                  "max(metric_id) FROM daily_mixpanel_metrics WHERE metric_id % 15 = 0 AND " + where + ")")
 
     def test_puts_right_what_was_spoiled_and_writes_nothing_else(self):
         world = self.streaming()

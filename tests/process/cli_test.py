@@ -577,9 +577,10 @@ class Verify(CommandLineCase):
 
     def test_repair_beside_a_running_daemon_is_refused(self):
         world = self.story_world()
+        world.configure(audit={"every": "0s"})  # which would repair it first
         world.start()
         world.await_epochs()
-        world.sql(world.product_db, "DELETE FROM id_name_mapping")
+        world.sql(world.product_db, "UPDATE daily_mixpanel_metrics SET meta_spend = meta_spend + 1")
         done = world.verify("--repair")
         self.assertEqual(done.code, CANNOT, done)
         self.one_line(done, "another admetricsd")

@@ -267,7 +267,12 @@ class Symptoms(WorldCase):
 
     def test_truncated_results(self):
         world = self.streaming
+        rows = world.sql(world.sink_db, "SELECT count(*) FROM daily_mixpanel_metrics")[0][0]
         world.sql(world.sink_db, "DELETE FROM daily_mixpanel_metrics")
+        self.await_symptom("self-audit: somebody emptied daily_mixpanel_metrics; every row is compared")
+        self.await_metric('audit_mismatches_total{kind="foreign_write"}', rows)
+        self.assertEqual(world.verify().code, 0)
+        world.sql(world.sink_db, "UPDATE daily_mixpanel_metrics SET meta_clicks = meta_clicks + 1")
         self.assertEqual(world.verify().code, 1)
         self.assertEqual(world.call("backfill", "--wait").code, 0)
         self.await_metric('backfill_state{state="done"}', 1)

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <exception>
+#include <filesystem>
+#include <utility>
 
+#include "tests/support/look.hpp"
 #include "tests/support/must.hpp"
 
 namespace admetrics {
@@ -47,7 +50,7 @@ support::WorldOptions Simulator::drawn_options(Random& random) {
 }
 
 Simulator::Simulator(std::uint64_t seed, int epochs)
-    : seed_(seed), epochs_(epochs), random_(seed), options_(drawn_options(random_)) {}
+    : seed_(seed), epochs_(epochs), random_(seed), options_(drawn_options(random_)), look_random_(seed ^ 0x5eed) {}
 
 void Simulator::note(const std::string& act) { history_.push_back(act); }
 
@@ -188,6 +191,25 @@ void Simulator::tamper_with_sink() {
        "'x', 'y'); INSERT INTO id_hierarchy_mapping (ad_id, adset_id, campaign_id) VALUES ('stranger', 'x', 'y')"});
   note("somebody else: " + sql);
   world_->sink_sql(sql);
+  tampered_ = true;
+}
+
+void Simulator::draw_look() {
+  if (!look_random_.chance(0.25)) return;
+  const support::MachineOptions& machine = world_->machine_options();
+  if (!std::filesystem::exists(machine.sink_db)) return;
+  auto everything = support::everything_to_look_at(
+      machine, world_->machine().ledger().path(), machine.state_dir + "/look-" + std::to_string(++looks_) + ".db");
+  if (!everything) return;  // there are no tables yet, or no longer
+  const double share = look_random_.one_of({1.0, 0.5, 0.1});
+  const auto some = [&](auto& keys) {
+    std::erase_if(keys, [&](const auto&) { return !look_random_.chance(share); });
+  };
+  some(everything->users);
+  some(everything->ad_days);
+  some(everything->rows);
+  note("look at " + std::to_string(everything->size()) + " keys");
+  support::look_at(*everything, world_->request);
 }
 
 void Simulator::draw_fault() {
@@ -212,6 +234,7 @@ void Simulator::run_epoch(Expectation expectation) {
   }
   for (int faults = 0;; ++faults) {
     world_->request.audit = audit_pending_;
+    draw_look();
     const bool armed = world_->fault_pending();
     if (armed && random_.chance(0.4)) {
       world_->request.retry_sink = [](const std::string&, const Error&, int attempt) { return attempt < 3; };
@@ -251,6 +274,10 @@ void Simulator::check(const support::StoredTables& before, const EpochReport& re
                       bool receipt_known) {
   const support::StoredTables after = world_->stored();
   failures_ = support::differences(world_->recomputed(), after);
+  if (!std::exchange(tampered_, false)) {
+    for (const Mismatch& mismatch : report.mismatches.first)
+      failures_.push_back("a false alarm: " + std::string(name_of(mismatch.kind)) + ": " + mismatch.key);
+  }
   if (failures_.empty()) failures_ = journal_.missing(*world_);
   if (!failures_.empty() || !expectation.rows_are_ours) return;
   const SinkReceipt* receipt =

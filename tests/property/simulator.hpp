@@ -35,6 +35,8 @@ class Simulator {
   void draw_fault();
   void change_daemon(Expectation& expectation);
   void tamper_with_sink();
+  /// Lets the epoch look at keys, some or all, as the self-audit does.
+  void draw_look();
   void move_today();
   void check(const support::StoredTables& before, const EpochReport& report, Expectation expectation,
              bool receipt_known);
@@ -48,6 +50,9 @@ class Simulator {
   std::unique_ptr<support::World> world_;
   std::unique_ptr<DrawnPipeline> pipeline_;
   bool audit_pending_ = false;
+  bool tampered_ = false;    // somebody else wrote into our tables, and no epoch has looked yet
+  Random look_random_;       // of its own: the histories stay what they were
+  int looks_ = 0;
   JournalWatch journal_;
   std::vector<std::string> history_;
   std::vector<std::string> failures_;

@@ -20,6 +20,7 @@ class SteppingClock : public Clock {
  public:
   [[nodiscard]] Instant now() const override { return {1'767'225'600, 0}; }
   [[nodiscard]] std::int64_t steady_micros() const override { return micros_.fetch_add(1); }
+  void advance(std::int64_t micros) { micros_ += micros; }
 
  private:
   mutable std::atomic<std::int64_t> micros_{0};
@@ -43,13 +44,14 @@ class FirstFillTest : public SinkConformance {
     reconnect();
   }
   SqliteTarget& file() { return dynamic_cast<SqliteTarget&>(*target_); }
-  void reconnect() {
+  void reconnect(std::int64_t hold_alone_micros = 0) {
     SqliteSinkOptions options;
     options.path = file().path();
     options.busy_timeout_ms = 20;
     options.clock = &clock_;
     options.locks = &locks_;
     options.stop = &stop_;
+    options.hold_alone_micros = hold_alone_micros;
     options.pause = [this](std::int64_t micros) {
       EXPECT_GT(micros, 0);
       ++pauses_;
@@ -158,6 +160,24 @@ TEST_P(FirstFillTest, ATransactionTakesABoundedNumberOfRowsAndTheLockIsFreeBetwe
     if (each.work == "fill") holds = each.count();
   }
   EXPECT_EQ(holds, static_cast<std::uint64_t>(pauses_)) << "each transaction was measured";
+}
+
+TEST_P(FirstFillTest, WhereNobodyElseWritesATransactionMayBeLong) {
+  reconnect(3'600'000'000);
+  file().run("CREATE TABLE theirs (n INTEGER)");
+  const auto writer = file().open();
+  std::vector<std::int64_t> standing;
+  at_pause_ = [&] {
+    standing.push_back(rows_aside());
+    if (pauses_ <= 2) ok(writer->execute("INSERT INTO theirs VALUES (1)"));
+    if (pauses_ == 4) clock_.advance(10'000'000);
+  };
+  ok(write());
+  at_pause_ = nullptr;
+  ASSERT_TRUE(sink_->commit().ok());
+  expect_filled();
+  ASSERT_EQ(standing.size(), 5U) << "after others have been away, one transaction takes all that is left";
+  for (std::size_t i = 1; i < standing.size(); ++i) EXPECT_LE(standing[i] - standing[i - 1], 2'000 + kRowsEach);
 }
 
 TEST_P(FirstFillTest, ASmallEpochNeedsNoTablesAside) {

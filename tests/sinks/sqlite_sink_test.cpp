@@ -306,6 +306,88 @@ TEST_P(SqliteSinkTest, AFileThatCannotBeOpenedSaysWhy) {
   EXPECT_EQ(code(text), Errc::kCorrupt);
 }
 
+// ── What somebody else did ──
+
+class ForeignWorkTest : public SqliteSinkTest {
+ protected:
+  void SetUp() override {
+    SqliteSinkTest::SetUp();
+    commit(1,
+           {cell("a1", values(1), {row(Breakdown::kCountry, "US", values(1))}), cell("a2", values(2)),
+            cell("a3", values(3), {row(Breakdown::kCountry, "US", values(1))})},
+           {{Level::kAd, "a1", "First", 1, Day{20'000}}});
+    EXPECT_FALSE(take().any()) << "our own commit is nobody else's";
+  }
+  ForeignWork take() { return dynamic_cast<SqliteSink&>(*sink_).take_foreign_work(); }
+  void somebody(const std::string& sql) { ok(file().open()->execute(sql)); }
+};
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(ForeignWorkTest);
+INSTANTIATE_TEST_SUITE_P(Modes, ForeignWorkTest, testing::Values(in_mode("WAL"), in_mode("DELETE")));
+
+TEST_P(ForeignWorkTest, EmptiedTablesAreNoticedOnce) {
+  for (const std::string_view table : {kMainTable, kBreakdownTable, kNameTable}) {
+    somebody("DELETE FROM " + std::string(table));
+    EXPECT_EQ(take().everything, "somebody emptied " + std::string(table));
+    EXPECT_FALSE(take().any());
+  }
+}
+
+TEST_P(ForeignWorkTest, RowsThatAreGoneAtEitherEndAreNoticed) {
+  somebody("DELETE FROM daily_mixpanel_metrics WHERE entity_id = 'a1'");
+  EXPECT_THAT(take().everything, HasSubstr("removed"));
+  somebody("DELETE FROM daily_mixpanel_metrics_breakdown WHERE entity_id = 'a3'");
+  EXPECT_THAT(take().everything, HasSubstr("removed"));
+}
+
+TEST_P(ForeignWorkTest, RowsThatWereFilledInAnewAreNoticed) {
+  somebody(
+      "BEGIN; DELETE FROM daily_mixpanel_metrics; INSERT INTO daily_mixpanel_metrics (entity_type, entity_id, date) "
+      "VALUES ('ad', 'a1', '2024-10-04'); COMMIT");
+  EXPECT_THAT(take().everything, HasSubstr("replaced"));
+}
+
+TEST_P(ForeignWorkTest, AddedRowsAreNamed) {
+  somebody("INSERT INTO daily_mixpanel_metrics (entity_type, entity_id, date) VALUES ('ad', 'x', '2024-10-04')");
+  const ForeignWork work = take();
+  EXPECT_EQ(work.everything, "");
+  EXPECT_FALSE(work.strange_keys);
+  EXPECT_THAT(texts(work.added), testing::SizeIs(1));
+  ASSERT_EQ(work.added.size(), 1U);
+  EXPECT_EQ(work.added[0].entity_id, "x");
+  somebody("INSERT INTO daily_mixpanel_metrics (entity_type, entity_id, date) VALUES ('planet', 'x', 'soon')");
+  EXPECT_TRUE(take().strange_keys);
+}
+
+TEST_P(ForeignWorkTest, AThousandAddedRowsAreNotListed) {
+  somebody(
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500) INSERT INTO "
+      "daily_mixpanel_metrics (entity_type, entity_id, date) SELECT 'ad', 'x' || i, '2024-10-04' FROM n");
+  const ForeignWork work = take();
+  EXPECT_THAT(work.everything, HasSubstr("added"));
+  EXPECT_TRUE(work.added.empty());
+}
+
+TEST_P(ForeignWorkTest, WhatHappensRightBeforeOurCommitIsNoticed) {
+  somebody("DELETE FROM daily_mixpanel_metrics");
+  commit(2, {cell("a2", values(9))});
+  EXPECT_EQ(take().everything, "somebody emptied daily_mixpanel_metrics");
+  EXPECT_FALSE(take().any());
+}
+
+TEST_P(ForeignWorkTest, AnUpdateInTheMiddleAVacuumAndAnotherTableAreNotNoticed) {
+  somebody("UPDATE daily_mixpanel_metrics SET meta_clicks = 4 WHERE entity_id = 'a2'; VACUUM; CREATE TABLE other (x)");
+  EXPECT_FALSE(take().any());
+}
+
+TEST_P(ForeignWorkTest, AnEpochThatWasRolledBackLeavesNoTrace) {
+  begin_and_write(2, {cell("a9", values(9))});
+  EXPECT_GT(sink_->rows_written(), 0);
+  sink_->rollback();
+  EXPECT_FALSE(take().any());
+  commit(2, {cell("a1", std::nullopt)});
+  EXPECT_FALSE(take().any());
+}
+
 TEST_P(SqliteSinkTest, AFileThatWasReplacedIsNoticedAndNotWritten) {
   commit(1, {cell("a1", values(1))});
   EXPECT_FALSE(sink_->replaced());

@@ -74,6 +74,7 @@ class FaultySink : public Sink {
   Status write_hierarchies(std::span<const HierarchyWrite> hierarchies) override {
     return inner_->write_hierarchies(hierarchies);
   }
+  [[nodiscard]] std::int64_t rows_written() const override { return inner_->rows_written(); }
   Result<SinkReceipt> commit() override;
   void rollback() override { inner_->rollback(); }
 

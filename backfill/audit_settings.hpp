@@ -1,0 +1,14 @@
+#pragma once
+
+#include <cstdint>
+
+namespace admetrics::backfill {
+
+struct AuditSettings {
+  std::int64_t every_seconds = 7 * 86'400;  // every key is looked at within this time; 0: never
+  double cpu_share = 0.02;                  // of one processor, at most
+
+  bool operator==(const AuditSettings&) const = default;
+};
+
+}  // namespace admetrics::backfill
