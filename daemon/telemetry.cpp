@@ -14,6 +14,7 @@
 
 #include "admetrics_build_info.hpp"
 #include "core/sqlite/database.hpp"
+#include "sources/changelog/record.hpp"
 
 namespace admetrics {
 namespace {
@@ -202,8 +203,8 @@ struct Telemetry::Metrics {
       gauges("admetricsd_audit_share_too_small", "1 when audit.cpu_share is too small for audit.every.").Add({});
   Follower audit_verified{
       &counters("admetricsd_audit_verified_total", "Keys and rows that the self-audit has looked at.").Add({})};
-  Family<Counter>& audit_mismatches = counters(
-      "admetricsd_audit_mismatches_total", "What the self-audit found different and repaired, by what it was.");
+  Family<Counter>& audit_mismatches = counters("admetricsd_audit_mismatches_total",
+                                               "What the self-audit found different and repaired, by what it was.");
   std::array<Follower, Mismatch::kKinds> audit_found{
       {{&audit_mismatches.Add({{"kind", std::string(name_of(Mismatch::Kind::kMissedChange))}})},
        {&audit_mismatches.Add({{"kind", std::string(name_of(Mismatch::Kind::kForeignWrite))}})}}};
@@ -387,7 +388,11 @@ struct Telemetry::Metrics {
   }
 };
 
-Telemetry::Telemetry() : metrics_(std::make_unique<Metrics>()) {}
+Telemetry::Telemetry() : metrics_(std::make_unique<Metrics>()) {
+  // From 0 on, so that the first one is seen to come.
+  for (const source::BadRecord reason : source::kBadRecords)
+    metrics_->dead_letters.Add({{"reason", std::string(source::name_of(reason))}});
+}
 Telemetry::~Telemetry() = default;
 
 void Telemetry::note_epoch(const EpochEvent& event) {
