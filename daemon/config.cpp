@@ -209,6 +209,13 @@ const std::vector<Key>& known_keys() {
       {"source.changelog.landing_db", [](const toml::node& n, Config& c) { return take_name(n, c.landing_db); }},
       {"source.changelog.dead_letters",
        [](const toml::node& n, Config& c) { return take_name(n, c.changelog.dead_letters); }},
+      {"source.changelog.dead_letters_size_max",
+       [](const toml::node& n, Config& c) {
+         return take_measure_from(n, kSizesBytes, "\"256MiB\"", 1 << 20, "\"1MiB\"",
+                                  c.changelog.dead_letters_size_max_bytes);
+       }},
+      {"source.changelog.tombstones_max",
+       [](const toml::node& n, Config& c) { return take_whole(n, 1'000, 1'000'000'000, c.changelog.tombstones_max); }},
       {"source.changelog.hold_transactions_max",
        [](const toml::node& n, Config& c) {
          return take_measure(n, kDurationsMs, "\"1h\"", c.changelog.hold_transactions_max_ms);

@@ -72,6 +72,8 @@ struct ChangelogConfig {
   source::LogFormat format = source::LogFormat::kAuto;
   source::MixpanelMapping mixpanel;
   std::string dead_letters;
+  std::int64_t dead_letters_size_max_bytes = std::int64_t{256} << 20;
+  std::int64_t tombstones_max = 10'000'000;
   std::int64_t hold_transactions_max_ms = 3'600'000;
   std::int64_t hold_transactions_size_max_bytes = std::int64_t{1} << 30;
 

@@ -150,6 +150,8 @@ Status Pipeline::open_changelog() {
   log.mixpanel = config.mixpanel;
   log.landing_db = config_->landing_db;
   log.dead_letters = config.dead_letters;
+  log.dead_letters_max_bytes = config.dead_letters_size_max_bytes;
+  log.tombstones_max = config.tombstones_max;
   log.replay_folder = config_->replay_folder();
   log.hold_transactions_max_seconds = config.hold_transactions_max_ms / 1'000;
   log.hold_transactions_max_bytes = config.hold_transactions_size_max_bytes;

@@ -137,6 +137,9 @@ std::string to_json(const DaemonStatus& status) {
                          {"records_total", log.records_total},
                          {"other_tables_total", log.other_tables_total},
                          {"dead_letters", std::move(dead)},
+                         {"dead_letters_dropped_total", log.dead_letters_dropped_total},
+                         {"tombstones", log.tombstones},
+                         {"tombstones_forgotten_total", log.tombstones_forgotten_total},
                          {"transactions_open", log.transactions_open},
                          {"oldest_transaction_seconds", log.oldest_transaction_seconds},
                          {"ended", log.ended}};

@@ -14,6 +14,7 @@
 
 #include "admetrics_build_info.hpp"
 #include "core/sqlite/database.hpp"
+#include "sources/changelog/record.hpp"
 
 namespace admetrics {
 namespace {
@@ -129,9 +130,18 @@ struct Telemetry::Metrics {
   Gauge& changelog_bytes =
       gauges("admetricsd_changelog_waiting_bytes", "Bytes of the change log that were not read yet.").Add({});
   Gauge& changelog_records =
-      gauges("admetricsd_changechangelog_records", "Records of the change log that were read, ever.").Add({});
+      gauges("admetricsd_changelog_records", "Records of the change log that were read, ever.").Add({});
   Family<Gauge>& dead_letters =
       gauges("admetricsd_changelog_dead_letters", "Lines of the change log that were not understood, ever, by reason.");
+  Gauge& dead_letters_dropped =
+      gauges("admetricsd_changelog_dead_letters_dropped", "Of these, those that are gone for want of room, ever.")
+          .Add({});
+  Gauge& tombstones =
+      gauges("admetricsd_changelog_tombstones", "Deletions that are remembered against late records.").Add({});
+  Gauge& tombstones_forgotten =
+      gauges("admetricsd_changelog_tombstones_forgotten", "Deletions that were forgotten, ever.").Add({});
+  Gauge& changelog_other_tables =
+      gauges("admetricsd_changelog_other_tables", "Records of tables that are none of ours, ever.").Add({});
   Gauge& changelog_transactions =
       gauges("admetricsd_changelog_open_transactions", "Transactions of the change log whose end is awaited.").Add({});
   Gauge& changelog_transaction_seconds =
@@ -288,6 +298,10 @@ struct Telemetry::Metrics {
       changelog_records.Set(static_cast<double>(status.changelog->records_total));
       for (const auto& [reason, count] : status.changelog->dead_letters)
         dead_letters.Add({{"reason", reason}}).Set(static_cast<double>(count));
+      dead_letters_dropped.Set(static_cast<double>(status.changelog->dead_letters_dropped_total));
+      tombstones.Set(static_cast<double>(status.changelog->tombstones));
+      tombstones_forgotten.Set(static_cast<double>(status.changelog->tombstones_forgotten_total));
+      changelog_other_tables.Set(static_cast<double>(status.changelog->other_tables_total));
       changelog_transactions.Set(static_cast<double>(status.changelog->transactions_open));
       changelog_transaction_seconds.Set(static_cast<double>(status.changelog->oldest_transaction_seconds));
     }
@@ -374,7 +388,11 @@ struct Telemetry::Metrics {
   }
 };
 
-Telemetry::Telemetry() : metrics_(std::make_unique<Metrics>()) {}
+Telemetry::Telemetry() : metrics_(std::make_unique<Metrics>()) {
+  // From 0 on, so that the first one is seen to come.
+  for (const source::BadRecord reason : source::kBadRecords)
+    metrics_->dead_letters.Add({{"reason", std::string(source::name_of(reason))}});
+}
 Telemetry::~Telemetry() = default;
 
 void Telemetry::note_epoch(const EpochEvent& event) {

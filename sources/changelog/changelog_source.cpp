@@ -23,33 +23,58 @@ constexpr std::int64_t kIdleTransactionMicros = 1'000'000;  // in a log that mar
 constexpr std::size_t kHeldInMemoryBytes = 8 << 20;
 constexpr std::size_t kHeldPartBytes = 1 << 20;
 constexpr std::size_t kOpenTransactionsMax = 1'000;
-constexpr std::int64_t kOrdersKnownMax = std::int64_t{1} << 26;  // a bit each
+constexpr std::size_t kTransactionIdBytesMax = 256;
 constexpr std::int64_t kDoneKnownMax = 100'000;
+constexpr std::int64_t kReplayedKnownMax = 1'000'000;
 constexpr int kBusyTimeoutMs = 10'000;
+
+/// Which numbers from 1 on were seen, whatever their order.
+class SeenNumbers {
+ public:
+  /// False: it was seen before. Where far too many gaps stand open, later numbers are not remembered.
+  bool add(std::int64_t number) {
+    auto after = ranges_.upper_bound(number);
+    auto at = after == ranges_.begin() ? ranges_.end() : std::prev(after);
+    if (at != ranges_.end() && number < at->second) return false;
+    if (at != ranges_.end() && at->second == number) {
+      ++at->second;
+    } else if (ranges_.size() < kRangesMax) {
+      at = ranges_.emplace_hint(after, number, number + 1);
+    } else {
+      return true;
+    }
+    if (after != ranges_.end() && after->first == at->second) {
+      at->second = after->second;
+      ranges_.erase(after);
+    }
+    return true;
+  }
+
+ private:
+  static constexpr std::size_t kRangesMax = 10'000;
+
+  std::map<std::int64_t, std::int64_t> ranges_;  // from the first to the one behind the last
+};
 
 /// A transaction in the log whose end was not seen yet.
 struct OpenTransaction {
   std::string id;
+  std::int64_t place = 0;  // the greatest that its records told
   std::int64_t number = 0;
   std::int64_t since_seconds = 0;
   bool ended = false;
   std::int64_t expected = -1;   // how many records it has; -1: not told
   std::int64_t bad_before = 0;  // dead letters when it began: its own may be among the later ones
   std::int64_t records = 0;
-  std::vector<bool> orders;  // which of its records were seen
-  std::string lines;         // not in the landing database yet
-  std::int64_t parts = 0;    // of it in the landing database
+  SeenNumbers orders;
+  std::string lines;       // not in the landing database yet
+  std::int64_t parts = 0;  // of it in the landing database
   std::int64_t bytes = 0;
   bool changed = true;
 
   /// False: it was seen before.
   bool note(std::int64_t order) {
-    if (order > 0 && order <= kOrdersKnownMax) {
-      const auto at = static_cast<std::size_t>(order);
-      if (orders.size() <= at) orders.resize(std::max(at + 1, orders.size() * 2));
-      if (orders[at]) return false;
-      orders[at] = true;
-    }
+    if (order > 0 && order < INT64_MAX && !orders.add(order)) return false;
     ++records;
     return true;
   }
@@ -79,6 +104,8 @@ struct ChangelogSource::Impl : public RecordVisitor {
   std::map<std::string, std::unique_ptr<OpenTransaction>, std::less<>> open;
   OpenTransaction* latest = nullptr;
   std::string done_id;  // one that is known to be done
+  std::int64_t done_place = 0;
+  std::string short_id;
   std::int64_t next_number = 1;
   bool marks_ends = false;  // the log has told at least one end
   bool marks_saved = false;
@@ -113,6 +140,7 @@ struct ChangelogSource::Impl : public RecordVisitor {
     ADM_TRY(replays->load(*database));
     ADM_TRY(dead_letters->load());
     ADM_TRY(load_transactions());
+    ADM_TRY(landing->begin(true));
     ADM_ASSIGN(records_total, database->query_integer("SELECT number FROM _admetrics_counts WHERE name = 'records'"));
     ADM_ASSIGN(other_tables_total,
                database->query_integer("SELECT number FROM _admetrics_counts WHERE name = 'other tables'"));
@@ -141,13 +169,14 @@ struct ChangelogSource::Impl : public RecordVisitor {
       ADM_ASSIGN(parser, RecordParser::create(options.format, options.mixpanel));
       ADM_ASSIGN(held_parser, RecordParser::create(options.format, options.mixpanel));
     }
-    landing = std::make_unique<Landing>(*database);
-    dead_letters = std::make_unique<DeadLetters>(*database, options.dead_letters);
+    landing = std::make_unique<Landing>(*database, options.tombstones_max);
+    dead_letters = std::make_unique<DeadLetters>(*database, options.dead_letters, options.dead_letters_max_bytes);
     const auto whole = [this](std::string_view line) { return held_parser->is_whole(line); };
     log = std::make_unique<LogReader>(options.path, "log", *options.clock, whole);
     replays = std::make_unique<LogReader>(options.replay_folder, "replay", *options.clock, whole);
-    ADM_ASSIGN(find_done, database->prepare("SELECT 1 FROM _admetrics_transactions_done WHERE id = ?1"));
-    ADM_ASSIGN(put_done, database->prepare("INSERT OR IGNORE INTO _admetrics_transactions_done (id) VALUES (?1)"));
+    ADM_ASSIGN(find_done, database->prepare("SELECT place FROM _admetrics_transactions_done WHERE id = ?1"));
+    ADM_ASSIGN(put_done,
+               database->prepare("INSERT OR REPLACE INTO _admetrics_transactions_done (id, place) VALUES (?1, ?2)"));
     return {};
   }
 
@@ -166,7 +195,7 @@ struct ChangelogSource::Impl : public RecordVisitor {
       return landing->apply(record);
     }
     if (!marks_ends && (record.ends_transaction || record.kind == RecordKind::kBegin)) marks_ends = true;
-    ADM_ASSIGN(OpenTransaction* const transaction, find_transaction(record.transaction));
+    ADM_ASSIGN(OpenTransaction* const transaction, find_transaction(record));
     if (transaction == nullptr) return landing->apply(record);  // it is through: a record that was sent again, or late
     switch (record.kind) {
       case RecordKind::kBegin: return {};
@@ -213,22 +242,37 @@ struct ChangelogSource::Impl : public RecordVisitor {
   // ── Transactions of the log ──────────────────────────────────────────────────────────────────────────────────────
 
   /// nullptr: it is done.
-  Result<OpenTransaction*> find_transaction(std::string_view id) {
-    if (latest != nullptr && latest->id == id) return latest;
-    const auto found = open.find(id);
-    if (found != open.end()) return latest = found->second.get();
-    if (done_id == id && !done_id.empty()) return nullptr;
-    find_done.bind(1, id);
-    ADM_ASSIGN(const bool done, find_done.step());
-    find_done.reset();
-    if (done) {
-      done_id = id;
-      return nullptr;
+  Result<OpenTransaction*> find_transaction(const Record& record) {
+    std::string_view id = record.transaction;
+    if (id.size() > kTransactionIdBytesMax) {
+      short_id = std::string(id.substr(0, kTransactionIdBytesMax)) + '#' + std::to_string(digest_of(id));
+      id = short_id;
     }
+    const std::int64_t place = record.transaction_place;
+    if (latest == nullptr || latest->id != id) {
+      const auto found = open.find(id);
+      latest = found == open.end() ? nullptr : found->second.get();
+    }
+    if (latest != nullptr) {
+      latest->changed = latest->changed || place > latest->place;
+      latest->place = std::max(latest->place, place);
+      return latest;
+    }
+    if (done_id != id || done_id.empty()) {
+      find_done.bind(1, id);
+      ADM_ASSIGN(const bool done, find_done.step());
+      if (done) {
+        done_id = id;
+        done_place = find_done.integer(0);
+      }
+      find_done.reset();
+    }
+    if (done_id == id && place <= done_place) return nullptr;
     if (!marks_ends) ADM_TRY(complete_all());  // another one begins, so the last one has ended
     if (open.size() >= kOpenTransactionsMax) ADM_TRY(give_up_oldest("too many transactions are open at once"));
     auto begun = std::make_unique<OpenTransaction>();
     begun->id = id;
+    begun->place = place;
     begun->number = next_number++;
     begun->since_seconds = now_seconds();
     begun->bad_before = dead_letters->total();
@@ -300,6 +344,7 @@ struct ChangelogSource::Impl : public RecordVisitor {
                                 "; DELETE FROM _admetrics_transactions WHERE n = " + number));
     }
     put_done.bind(1, std::string_view(transaction.id));
+    put_done.bind(2, transaction.place);
     ADM_TRY(put_done.run());
     const std::int64_t done = database->last_insert_rowid();
     constexpr std::int64_t kForgetEvery = 1'000;
@@ -309,6 +354,7 @@ struct ChangelogSource::Impl : public RecordVisitor {
     held_in_memory -= std::min(held_in_memory, transaction.lines.size());
     if (latest == &transaction) latest = nullptr;
     done_id = transaction.id;
+    done_place = transaction.place;
     open.erase(std::string(transaction.id));
     return {};
   }
@@ -356,14 +402,16 @@ struct ChangelogSource::Impl : public RecordVisitor {
       if (!transaction->changed) continue;
       ADM_ASSIGN(sqlite::Statement put,
                  database->prepare(
-                     "INSERT INTO _admetrics_transactions (id, n, since, ended, expected, bad_before) VALUES (?1, "
-                     "?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO UPDATE SET ended = ?4, expected = ?5"));
+                     "INSERT INTO _admetrics_transactions (id, n, since, ended, expected, bad_before, place) VALUES "
+                     "(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO UPDATE SET ended = ?4, expected = ?5, place = "
+                     "?7"));
       put.bind(1, std::string_view(transaction->id));
       put.bind(2, transaction->number);
       put.bind(3, transaction->since_seconds);
       put.bind(4, static_cast<std::int64_t>(transaction->ended));
       put.bind(5, transaction->expected);
       put.bind(6, transaction->bad_before);
+      put.bind(7, transaction->place);
       ADM_TRY(put.run());
       ADM_ASSIGN(sqlite::Statement hold,
                  database->prepare("INSERT INTO _admetrics_held (n, part, lines) VALUES (?1, ?2, ?3)"));
@@ -404,11 +452,12 @@ struct ChangelogSource::Impl : public RecordVisitor {
                database->query_integer("SELECT number FROM _admetrics_counts WHERE name = 'marks ends'"));
     marks_ends = marks_saved = marks != 0;
     next_number = 1;
-    ADM_ASSIGN(sqlite::Statement select,
-               database->prepare(
-                   "SELECT t.id, t.n, t.since, t.ended, t.expected, t.bad_before, count(h.part), "
-                   "coalesce(sum(length(h.lines)), 0) FROM _admetrics_transactions t LEFT JOIN _admetrics_held h "
-                   "ON h.n = t.n GROUP BY t.n ORDER BY t.n"));
+    ADM_ASSIGN(
+        sqlite::Statement select,
+        database->prepare(
+            "SELECT t.id, t.n, t.since, t.ended, t.expected, t.bad_before, count(h.part), "
+            "coalesce(sum(length(h.lines)), 0), t.place FROM _admetrics_transactions t LEFT JOIN _admetrics_held h "
+            "ON h.n = t.n GROUP BY t.n ORDER BY t.n"));
     ADM_TRY(select.for_each_row([&] {
       auto transaction = std::make_unique<OpenTransaction>();
       transaction->id = select.text(0);
@@ -419,6 +468,7 @@ struct ChangelogSource::Impl : public RecordVisitor {
       transaction->bad_before = select.integer(5);
       transaction->parts = select.integer(6);
       transaction->bytes = select.integer(7);
+      transaction->place = select.integer(8);
       transaction->changed = false;
       next_number = transaction->number + 1;
       open.emplace(transaction->id, std::move(transaction));
@@ -465,7 +515,13 @@ struct ChangelogSource::Impl : public RecordVisitor {
       padded.resize(letter->text.size() + RecordParser::padding(), ' ');
       ADM_TRY(parser->parse(std::string_view(padded).substr(0, letter->text.size()), *this));
     }
-    return {};
+    return forget_replayed();
+  }
+
+  /// Of those that were put back longest ago.
+  Status forget_replayed() {
+    return database->execute("DELETE FROM _admetrics_replayed WHERE n <= (SELECT max(n) FROM _admetrics_replayed) - " +
+                             std::to_string(kReplayedKnownMax));
   }
 
   bool in_transaction = false;
@@ -566,6 +622,7 @@ struct ChangelogSource::Impl : public RecordVisitor {
       stale = true;
     }
     ADM_TRY(read);
+    replays->remove_files_that_were_read();
     // The file of dead letters follows what was committed. It may be full or read-only: that holds nothing up.
     const Status exported = dead_letters->export_all();
     const std::string error = exported.ok() ? std::string() : exported.error().line();
@@ -609,6 +666,9 @@ ChangelogState ChangelogSource::state() const {
     if (i.dead_letters->counts()[reason] > 0)
       state.dead_letters.emplace_back(name_of(kBadRecords[reason]), i.dead_letters->counts()[reason]);
   }
+  state.dead_letters_dropped_total = i.dead_letters->dropped();
+  state.tombstones = i.landing->tombstones();
+  state.tombstones_forgotten_total = i.landing->tombstones_forgotten();
   state.transactions_open = static_cast<std::int64_t>(i.open.size());
   if (const OpenTransaction* const first = i.oldest())
     state.oldest_transaction_seconds = std::max<std::int64_t>(0, i.now_seconds() - first->since_seconds);

@@ -20,7 +20,9 @@ struct ChangelogOptions {
   MixpanelMapping mixpanel;
   std::string landing_db;
   std::string dead_letters;   // a file
-  std::string replay_folder;  // where `admetricsd replay` puts what shall be read again
+  std::string replay_folder;  // where `admetricsd replay` puts what shall be read again; what was read is removed
+  std::int64_t dead_letters_max_bytes = std::int64_t{256} << 20;  // of the file; there is one before it
+  std::int64_t tombstones_max = 10'000'000;
   std::int64_t hold_transactions_max_seconds = 3'600;
   std::int64_t hold_transactions_max_bytes = std::int64_t{1} << 30;
   bool once = false;  // what the log has now is all of it
@@ -36,6 +38,9 @@ struct ChangelogState {
   std::int64_t records_total = 0;
   std::int64_t other_tables_total = 0;                             // records of tables that are none of ours
   std::vector<std::pair<std::string, std::int64_t>> dead_letters;  // by reason, those that are not 0
+  std::int64_t dead_letters_dropped_total = 0;                     // gone for want of room
+  std::int64_t tombstones = 0;                                     // deletions that are remembered
+  std::int64_t tombstones_forgotten_total = 0;
   std::int64_t transactions_open = 0;
   std::int64_t oldest_transaction_seconds = 0;  // how long it has been open
   bool ended = false;                           // standard input has

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <vector>
 
 #include "core/base/day.hpp"
 #include "sources/changelog/digest.hpp"
@@ -184,6 +185,9 @@ Status DeadLetters::load() {
   counts_.fill(0);
   total_ = 0;
   ADM_ASSIGN(waiting_, database_->query_integer("SELECT count(*) FROM _admetrics_dead_letters"));
+  ADM_ASSIGN(waiting_bytes_,
+             database_->query_integer("SELECT coalesce(sum(length(text)), 0) FROM _admetrics_dead_letters"));
+  ADM_ASSIGN(dropped_, database_->query_integer("SELECT number FROM _admetrics_counts WHERE name = 'letters dropped'"));
   ADM_ASSIGN(sqlite::Statement select,
              database_->prepare(
                  "SELECT CAST(substr(name, 6) AS INTEGER), number FROM _admetrics_counts WHERE name GLOB 'dead *'"));
@@ -214,15 +218,61 @@ Status DeadLetters::add(const DeadLetter& letter) {
   ++counts_[static_cast<std::size_t>(reason - 1)];
   ++total_;
   ++waiting_;
-  return {};
+  waiting_bytes_ += static_cast<std::int64_t>(letter.text.size());
+  if (waiting_bytes_ <= size_max_) return {};
+  // The file takes none, and the landing database is not the place for all of them.
+  ADM_ASSIGN(sqlite::Statement oldest,
+             database_->prepare("SELECT id, length(text) FROM _admetrics_dead_letters ORDER BY id LIMIT 1"));
+  std::int64_t dropped = 0;
+  while (waiting_bytes_ > size_max_ && waiting_ > 1) {
+    ADM_ASSIGN(const bool found, oldest.step());
+    if (!found) break;
+    const std::int64_t id = oldest.integer(0);
+    waiting_bytes_ -= oldest.integer(1);
+    oldest.reset();
+    ADM_TRY(database_->execute("DELETE FROM _admetrics_dead_letters WHERE id = " + std::to_string(id)));
+    --waiting_;
+    ++dropped;
+  }
+  return count_dropped(dropped);
+}
+
+Status DeadLetters::count_dropped(std::int64_t letters) {
+  if (letters == 0) return {};
+  dropped_ += letters;
+  return database_->execute("INSERT OR REPLACE INTO _admetrics_counts VALUES ('letters dropped', " +
+                            std::to_string(dropped_) + ")");
+}
+
+/// Makes room for a new file.
+Status DeadLetters::rotate() {
+  const std::string before = file_ + ".1";
+  std::int64_t letters = 0;
+  if (const int old = ::open(before.c_str(), O_RDONLY | O_CLOEXEC); old >= 0) {
+    std::vector<char> block(std::size_t{64} << 10);
+    for (ssize_t size = 0; (size = ::read(old, block.data(), block.size())) > 0;)
+      letters += std::count(block.begin(), block.begin() + size, '\n');
+    ::close(old);
+  }
+  if (::rename(file_.c_str(), before.c_str()) != 0) return file_error("rename the dead letters", file_);
+  return count_dropped(letters);
 }
 
 Status DeadLetters::export_all() {
   if (waiting_ == 0) return {};
-  const int file = ::open(file_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+  constexpr int kFlags = O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC;
+  constexpr mode_t kMode = 0640;
+  int file = ::open(file_.c_str(), kFlags, kMode);
   if (file < 0) return file_error("open the dead letters", file_);
   const auto write_out = [&]() -> Status {
     ADM_ASSIGN(const std::int64_t written, last_id(file, file_));
+    struct stat info {};
+    if (::fstat(file, &info) == 0 && info.st_size >= size_max_) {
+      ADM_TRY(rotate());
+      ::close(file);
+      file = ::open(file_.c_str(), kFlags, kMode);
+      if (file < 0) return file_error("open the dead letters", file_);
+    }
     // A file of another landing database has ids of its own.
     ADM_ASSIGN(const std::int64_t last,
                database_->query_integer("SELECT coalesce(max(id), 0) FROM _admetrics_dead_letters"));
@@ -249,13 +299,13 @@ Status DeadLetters::export_all() {
     return {};
   };
   const Status written = write_out();
-  ::close(file);
+  if (file >= 0) ::close(file);
   ADM_TRY(written);
   ADM_TRY(database_->begin_immediate());
   sqlite::Transaction transaction(*database_);
   ADM_TRY(database_->execute("DELETE FROM _admetrics_dead_letters"));
   ADM_TRY(transaction.commit());
-  waiting_ = 0;
+  waiting_ = waiting_bytes_ = 0;
   return {};
 }
 

@@ -40,7 +40,10 @@ Result<MendedLetter> parse_mended_letter(std::string_view line);
 /// Threads: one at a time.
 class DeadLetters {
  public:
-  DeadLetters(sqlite::Connection& database, std::string file) : database_(&database), file_(std::move(file)) {}
+  /// A file of `size_max` bytes is renamed to `file`.1, in the place of the one before it. Of letters that cannot be
+  /// written, that many bytes are kept at most, the newest ones.
+  DeadLetters(sqlite::Connection& database, std::string file, std::int64_t size_max)
+      : database_(&database), file_(std::move(file)), size_max_(size_max) {}
 
   Status load();
   /// Inside the caller's transaction.
@@ -51,16 +54,24 @@ class DeadLetters {
   Status export_all();
 
   [[nodiscard]] std::int64_t total() const { return total_; }
+  /// How many are gone for want of room, ever.
+  [[nodiscard]] std::int64_t dropped() const { return dropped_; }
   /// By reason, as `kBadRecords` has them.
   [[nodiscard]] const std::array<std::int64_t, kBadRecords.size()>& counts() const { return counts_; }
 
  private:
+  Status rotate();
+  Status count_dropped(std::int64_t letters);
+
   sqlite::Connection* database_;
   const std::string file_;
+  const std::int64_t size_max_;
   sqlite::Statement insert_;
   std::array<std::int64_t, kBadRecords.size()> counts_{};
   std::int64_t total_ = 0;
   std::int64_t waiting_ = 0;
+  std::int64_t waiting_bytes_ = 0;
+  std::int64_t dropped_ = 0;
 };
 
 }  // namespace admetrics::source

@@ -1,5 +1,6 @@
 #include "sources/changelog/landing.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstring>
@@ -15,6 +16,7 @@ namespace {
 
 constexpr std::size_t kDirtyKeysMax = 65'536;
 constexpr std::size_t kUsersGatheredMax = 32'768;
+constexpr std::size_t kGatheredBytesMax = 16 << 20;
 constexpr std::int64_t kOvertakenMax = 1'000'000;
 
 /// What a stored row, a deletion or a truncation says of itself.
@@ -146,7 +148,7 @@ struct UserNews {
 }  // namespace
 
 struct Landing::Impl {
-  explicit Impl(sqlite::Connection& landing) : database(&landing) {}
+  Impl(sqlite::Connection& landing, std::int64_t most) : database(&landing), tombstones_max(most) {}
 
   struct Statements {
     sqlite::Statement insert;
@@ -156,17 +158,24 @@ struct Landing::Impl {
   };
 
   sqlite::Connection* const database;
+  const std::int64_t tombstones_max;
   std::array<Statements, 10> statements;
-  sqlite::Statement find_deleted, put_deleted, drop_deleted, find_overtaken, put_overtaken, record_change, holder,
-      select_holder, put_truncated, find_user, put_user;
+  sqlite::Statement find_deleted, put_deleted, change_deleted, drop_deleted, find_overtaken, put_overtaken,
+      record_change, holder, select_holder, put_truncated, find_user, put_user;
   bool prepared = false;
   std::int64_t overtaken_added = 0;
+  std::int64_t deletions = 0;  // ever
+  std::int64_t tombstones = 0;
+  std::int64_t forgotten = 0;
+  std::int64_t deletions_saved = 0, tombstones_saved = 0;
   // Of the transaction.
   bool record_changes = true;
   std::array<bool, 10> any_deleted{};
   std::array<std::optional<Stored>, 10> truncated;
   std::unordered_set<std::string> dirty;
+  std::size_t dirty_bytes = 0;
   std::unordered_map<std::string, UserNews> users;
+  std::size_t users_bytes = 0;
   std::array<NumberText, kLandingColumnsMax> number_texts;
   std::string dirty_key, key_text_buffer;
   Stored stored;
@@ -210,9 +219,11 @@ struct Landing::Impl {
     ADM_ASSIGN(find_deleted,
                database->prepare("SELECT position, ms, digest FROM _admetrics_deleted WHERE tab = ?1 AND key = ?2"));
     ADM_ASSIGN(put_deleted,
-               database->prepare("INSERT INTO _admetrics_deleted (tab, key, position, ms, digest) VALUES (?1, "
-                                 "?2, ?3, ?4, ?5) ON CONFLICT (tab, key) DO UPDATE SET position = ?3, ms = ?4, "
-                                 "digest = ?5"));
+               database->prepare("INSERT INTO _admetrics_deleted (tab, key, position, ms, digest, n) VALUES (?1, "
+                                 "?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING"));
+    ADM_ASSIGN(change_deleted,
+               database->prepare("UPDATE _admetrics_deleted SET position = ?3, ms = ?4, digest = ?5, n = ?6 WHERE tab "
+                                 "= ?1 AND key = ?2"));
     ADM_ASSIGN(drop_deleted, database->prepare("DELETE FROM _admetrics_deleted WHERE tab = ?1 AND key = ?2"));
     ADM_ASSIGN(find_overtaken, database->prepare("SELECT 1 FROM _admetrics_overtaken WHERE digest = ?1"));
     ADM_ASSIGN(put_overtaken,
@@ -273,6 +284,37 @@ struct Landing::Impl {
         std::to_string(count - kOvertakenMax / 2) + ")");
   }
 
+  /// Of rows deleted long ago nothing comes any more, most likely.
+  Status forget_tombstones() {
+    if (tombstones > tombstones_max) {
+      // Some more than must be, for it reads all of them.
+      const std::int64_t many = std::max<std::int64_t>(tombstones - tombstones_max + tombstones_max / 10, 1);
+      ADM_TRY(database->execute(
+          "DELETE FROM _admetrics_deleted WHERE n < (SELECT n FROM _admetrics_deleted ORDER BY n LIMIT 1 OFFSET " +
+          std::to_string(std::min(many, tombstones - 1)) + ")"));
+      tombstones -= database->changes();
+      forgotten += database->changes();
+    }
+    if (deletions == deletions_saved && tombstones == tombstones_saved) return {};
+    deletions_saved = deletions;
+    tombstones_saved = tombstones;
+    return database->execute("INSERT OR REPLACE INTO _admetrics_counts VALUES ('deletions', " +
+                             std::to_string(deletions) + "), ('tombstones', " + std::to_string(tombstones) +
+                             "), ('tombstones forgotten', " + std::to_string(forgotten) + ")");
+  }
+
+  Status load_tombstones() {
+    const auto count = [&](const std::string& name) {
+      return database->query_integer("SELECT number FROM _admetrics_counts WHERE name = '" + name + "'");
+    };
+    ADM_ASSIGN(deletions, count("deletions"));
+    ADM_ASSIGN(tombstones, count("tombstones"));
+    ADM_ASSIGN(forgotten, count("tombstones forgotten"));
+    deletions_saved = deletions;
+    tombstones_saved = tombstones;
+    return {};
+  }
+
   /// Whether a truncation of its table left the record nothing to say.
   Result<bool> is_truncated(const LandingTable& table, const Version& record) {
     const auto& floor = truncated[index_of(table)];
@@ -303,8 +345,8 @@ struct Landing::Impl {
       dirty_key += '\x1f';
       dirty_key += key2;
     }
-    dirty.insert(dirty_key);
-    return dirty.size() < kDirtyKeysMax ? Status() : write_dirty();
+    if (dirty.insert(dirty_key).second) dirty_bytes += dirty_key.size();
+    return dirty.size() < kDirtyKeysMax && dirty_bytes < kGatheredBytesMax ? Status() : write_dirty();
   }
   Status mark_dirty(const LandingTable& table, const Cells& cells) {
     NumberText first;
@@ -335,6 +377,7 @@ struct Landing::Impl {
       ADM_TRY(record_change.run());
     }
     dirty.clear();
+    dirty_bytes = 0;
     return {};
   }
 
@@ -348,11 +391,20 @@ struct Landing::Impl {
   }
 
   Status note_deletion(const LandingTable& table, std::string_view key, const Version& version) {
-    put_deleted.bind(1, static_cast<std::int64_t>(index_of(table)));
-    put_deleted.bind(2, key);
-    bind_version(put_deleted, 3, version);
     any_deleted[index_of(table)] = true;
-    return put_deleted.run();
+    ++deletions;
+    for (sqlite::Statement* statement : {&put_deleted, &change_deleted}) {
+      statement->bind(1, static_cast<std::int64_t>(index_of(table)));
+      statement->bind(2, key);
+      bind_version(*statement, 3, version);
+      statement->bind(6, deletions);
+      ADM_TRY(statement->run());
+      if (statement == &put_deleted && database->changes() == 1) {
+        ++tombstones;
+        break;
+      }
+    }
+    return {};
   }
 
   void bind_row(sqlite::Statement& statement, const LandingTable& table, const Cells& cells, const Version& version) {
@@ -455,6 +507,7 @@ struct Landing::Impl {
         drop_deleted.bind(1, static_cast<std::int64_t>(index));
         drop_deleted.bind(2, key);
         ADM_TRY(drop_deleted.run());
+        tombstones -= database->changes();
       }
     }
     bind_row(of.insert, table, cells, record.version);
@@ -524,6 +577,11 @@ struct Landing::Impl {
              "position > ?1 WHEN ?2 IS NOT NULL AND " + prefix + "ms IS NOT NULL THEN " + prefix +
              "ms > ?2 ELSE 0 END)";
     };
+    // Of the same version: should such a record come again, it is known as overtaken.
+    const auto overtaken = [&](const std::string& prefix) {
+      return "(CASE WHEN typeof(" + prefix + "position) = '" + kind + "' THEN " + prefix + "position = ?1 ELSE " +
+             prefix + "ms = ?2 END) AND " + prefix + "digest IS NOT NULL";
+    };
     const std::string name(table.name);
     const auto run = [&](const std::string& sql) -> Status {
       ADM_ASSIGN(sqlite::Statement statement, database->prepare(sql + " AND ?3 IS ?3"));
@@ -539,8 +597,15 @@ struct Landing::Impl {
                   std::string(table.columns[table.owner[0]].name) + ", " + second + " FROM " + name + " WHERE NOT " +
                   later("_admetrics_")));
     }
+    const std::string deleted = "_admetrics_deleted WHERE tab = " + std::to_string(index) + " AND ";
+    if (version.digest != 0) {
+      const std::string note = "INSERT OR IGNORE INTO _admetrics_overtaken (digest, ms) SELECT ";
+      ADM_TRY(run(note + "_admetrics_digest, _admetrics_ms FROM " + name + " WHERE " + overtaken("_admetrics_")));
+      ADM_TRY(run(note + "digest, ms FROM " + deleted + overtaken("")));
+    }
     ADM_TRY(run("DELETE FROM " + name + " WHERE NOT " + later("_admetrics_")));
-    ADM_TRY(run("DELETE FROM _admetrics_deleted WHERE tab = " + std::to_string(index) + " AND NOT " + later("")));
+    ADM_TRY(run("DELETE FROM " + deleted + "NOT " + later("")));
+    tombstones -= database->changes();
     put_truncated.bind(1, static_cast<std::int64_t>(index));
     bind_version(put_truncated, 2, version);
     ADM_TRY(put_truncated.run());
@@ -592,8 +657,10 @@ struct Landing::Impl {
       NumberText buffer;
       news->told[i] = told;
       news->values[i] = text_of(record.user[i], buffer);
+      users_bytes += news->values[i].size();
     }
-    return users.size() < kUsersGatheredMax ? Status() : write_users();
+    if (news != nullptr) users_bytes += distinct_id.text.size();
+    return users.size() < kUsersGatheredMax && users_bytes < kGatheredBytesMax ? Status() : write_users();
   }
 
   Status write_users() {
@@ -646,11 +713,13 @@ struct Landing::Impl {
       if (!found || values != values_before) ADM_TRY(mark_dirty(table, distinct_id, {}));
     }
     users.clear();
+    users_bytes = 0;
     return {};
   }
 };
 
-Landing::Landing(sqlite::Connection& database) : impl_(std::make_unique<Impl>(database)) {}
+Landing::Landing(sqlite::Connection& database, std::int64_t tombstones_max)
+    : impl_(std::make_unique<Impl>(database, tombstones_max)) {}
 Landing::~Landing() = default;
 
 Status Landing::create(sqlite::Connection& database) { return database.execute(landing_schema_sql()); }
@@ -661,6 +730,8 @@ Status Landing::begin(bool record_changes) {
   i.record_changes = record_changes;
   i.dirty.clear();
   i.users.clear();
+  i.dirty_bytes = i.users_bytes = 0;
+  ADM_TRY(i.load_tombstones());
   for (std::size_t table = 0; table < i.any_deleted.size(); ++table) {
     ADM_ASSIGN(const std::int64_t any,
                i.database->query_integer(
@@ -698,7 +769,11 @@ Status Landing::apply(const Record& record) {
 Status Landing::flush() {
   ADM_TRY(impl_->write_users());
   ADM_TRY(impl_->write_dirty());
+  ADM_TRY(impl_->forget_tombstones());
   return impl_->forget_overtaken();
 }
+
+std::int64_t Landing::tombstones() const { return impl_->tombstones; }
+std::int64_t Landing::tombstones_forgotten() const { return impl_->forgotten; }
 
 }  // namespace admetrics::source

@@ -21,7 +21,8 @@ namespace admetrics::source {
 ///             (2) what a record made dirty stands in the change log `_admetrics_changes` when `flush` returns.
 class Landing {
  public:
-  explicit Landing(sqlite::Connection& database);
+  /// `tombstones_max`: how many deletions are remembered; of more the oldest are forgotten.
+  Landing(sqlite::Connection& database, std::int64_t tombstones_max);
   ~Landing();
   Landing(const Landing&) = delete;
   Landing& operator=(const Landing&) = delete;
@@ -35,6 +36,10 @@ class Landing {
   Status apply(const Record& record);
   /// Writes what was gathered. The transaction may be committed after that.
   Status flush();
+
+  /// Deletions that are remembered, and how many were forgotten, ever; as of the last `begin` and what came after it.
+  [[nodiscard]] std::int64_t tombstones() const;
+  [[nodiscard]] std::int64_t tombstones_forgotten() const;
 
  private:
   struct Impl;

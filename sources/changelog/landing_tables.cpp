@@ -133,7 +133,7 @@ std::string landing_schema_sql() {
          // What was deleted, so that an older record that comes later does not bring it back.
          "CREATE TABLE IF NOT EXISTS _admetrics_deleted (tab INTEGER NOT NULL, key TEXT NOT NULL, position, ms "
          "INTEGER, "
-         "digest INTEGER, PRIMARY KEY (tab, key)) WITHOUT ROWID;\n"
+         "digest INTEGER, n INTEGER NOT NULL, PRIMARY KEY (tab, key)) WITHOUT ROWID;\n"
          // The last truncation of a table.
          "CREATE TABLE IF NOT EXISTS _admetrics_truncated (tab INTEGER PRIMARY KEY, position, ms INTEGER, digest "
          "INTEGER);\n"
@@ -145,15 +145,18 @@ std::string landing_schema_sql() {
          "NOT NULL, tail_size INTEGER NOT NULL, tail_digest INTEGER NOT NULL, done_size "
          "INTEGER NOT NULL, done_nanos INTEGER NOT NULL);\n"
          "CREATE TABLE IF NOT EXISTS _admetrics_transactions (id TEXT PRIMARY KEY, n INTEGER NOT NULL UNIQUE, since "
-         "INTEGER NOT NULL, ended INTEGER NOT NULL, expected INTEGER NOT NULL, bad_before INTEGER NOT NULL);\n"
+         "INTEGER NOT NULL, ended INTEGER NOT NULL, expected INTEGER NOT NULL, bad_before INTEGER NOT NULL, place "
+         "INTEGER NOT NULL);\n"
          "CREATE TABLE IF NOT EXISTS _admetrics_held (n INTEGER NOT NULL, part INTEGER NOT NULL, lines BLOB NOT NULL, "
          "PRIMARY KEY (n, part));\n"
-         "CREATE TABLE IF NOT EXISTS _admetrics_transactions_done (n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE);\n"
+         "CREATE TABLE IF NOT EXISTS _admetrics_transactions_done (n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, "
+         "place INTEGER NOT NULL);\n"
          "CREATE TABLE IF NOT EXISTS _admetrics_dead_letters (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT "
          "NULL, "
          "reason INTEGER NOT NULL, file TEXT NOT NULL, offset INTEGER NOT NULL, size INTEGER NOT NULL, text BLOB NOT "
          "NULL);\n"
-         "CREATE TABLE IF NOT EXISTS _admetrics_replayed (id INTEGER PRIMARY KEY);\n"
+         "CREATE TABLE IF NOT EXISTS _admetrics_replayed (n INTEGER PRIMARY KEY AUTOINCREMENT, id INTEGER NOT NULL "
+         "UNIQUE);\n"
          "CREATE TABLE IF NOT EXISTS _admetrics_counts (name TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT "
          "ROWID;\n";
 }

@@ -27,6 +27,7 @@ constexpr std::int64_t kTailBytesMax = 256;
 constexpr std::int64_t kTornSecondsMax =
     900;  // how long the other half of a line may take, once a later file was begun
 constexpr std::int64_t kFilesKnownMax = 10'000;
+constexpr std::string_view kThen = " then";  // behind the identity of what stood in a file before
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
 class Descriptor {
@@ -101,6 +102,8 @@ struct LogFile {
   bool changed = false;
   bool listed = false;
   bool cut_short = false;
+  std::string rank;         // files of which nothing was read yet are taken in the order of this
+  std::string name_before;  // under which it was read last, where that is not certain to be this file
   std::int64_t disk_size = 0;
   std::int64_t modified_nanos = 0;
   // How it stood when it gave nothing more.
@@ -108,7 +111,8 @@ struct LogFile {
   bool tail_pending = false;
   std::int64_t exhausted_size = 0;
   std::int64_t exhausted_nanos = 0;
-  std::int64_t exhausted_next = 0;  // what stood in the file behind it, where its last line may go on
+  std::int64_t exhausted_next = 0;       // what stood in the file behind it, where its last line may go on
+  std::int64_t given_up_at = INT64_MAX;  // in seconds, when nobody will complete what is pending any more
 };
 
 struct LogReader::Impl {
@@ -125,6 +129,7 @@ struct LogReader::Impl {
   std::vector<LogFile*> order;                  // those that are there, as they are to be read
   bool folder = false;
   bool there = false;
+  bool reordered = false;  // a file turned out to be a new one: `order` is not what it was
   // The file that is being read.
   LogFile* current = nullptr;
   Descriptor descriptor;
@@ -218,8 +223,20 @@ struct LogReader::Impl {
     });
     std::sort(found.begin(), found.end(),
               [](const Found& a, const Found& b) { return std::tie(a.rank, a.name) < std::tie(b.rank, b.name); });
+    // A link is another name of a file, not another file.
+    std::set<std::string, std::less<>> identities;
+    std::erase_if(found, [&](const Found& one) { return !identities.insert(identity_of(one.info)).second; });
     there = there || !found.empty();
     return found;
+  }
+
+  /// Those that were begun, in the order of their beginning; then the others by their names.
+  void sort_order() {
+    const auto place = [](const LogFile* file) {
+      return std::tuple(file->listed, file->id == 0, file->id, std::string_view(file->rank),
+                        std::string_view(file->name));
+    };
+    std::sort(order.begin(), order.end(), [&](const LogFile* a, const LogFile* b) { return place(a) < place(b); });
   }
 
   Result<bool> refresh() {
@@ -234,8 +251,7 @@ struct LogReader::Impl {
     ADM_ASSIGN(const std::vector<Found> found, list());
     const std::vector<LogFile*> before = order;
     for (auto& file : files) file->listed = false;
-    std::vector<LogFile*> known;
-    std::vector<LogFile*> fresh;
+    order.clear();
     for (const Found& one : found) {
       const std::string identity = identity_of(one.info);
       LogFile* file = nullptr;
@@ -249,16 +265,17 @@ struct LogReader::Impl {
         file->compression = compression_of(one.name);
       }
       file->listed = true;
+      file->rank = one.rank;
       if (file->name != one.path) {
+        if (file->name_before.empty()) file->name_before = file->name;
         file->name = one.path;
         file->changed = file->id != 0;
       }
       file->disk_size = one.info.st_size;
       file->modified_nanos = one.info.st_mtim.tv_sec * 1'000'000'000 + one.info.st_mtim.tv_nsec;
-      (file->id != 0 ? known : fresh).push_back(file);
+      order.push_back(file);
     }
-    std::sort(known.begin(), known.end(), [](const LogFile* a, const LogFile* b) { return a->id < b->id; });
-    order = std::move(known);
+    sort_order();
     // A file that is gone may still be open: what was written to it before it went is read.
     if (current != nullptr && !current->listed && descriptor.open()) {
       struct stat info {};
@@ -268,7 +285,6 @@ struct LogReader::Impl {
         order.insert(order.begin(), current);
       }
     }
-    order.insert(order.end(), fresh.begin(), fresh.end());
     if (order != before) {
       for (auto& file : files) file->exhausted = file->exhausted && !file->tail_pending;
     }
@@ -315,6 +331,15 @@ struct LogReader::Impl {
     file.tail.clear();
     file.bytes_known = true;
     file.changed = false;
+    file.exhausted = false;
+    file.tail_pending = false;
+  }
+
+  /// Of two files with names as these one may be a copy of the other, or its compressed form.
+  static bool names_fit(const std::string& known_path, const std::string& path) {
+    const auto known = std::filesystem::path(known_path).filename().string();
+    const auto name = std::filesystem::path(path).filename().string();
+    return base_of(known) == base_of(name) || name.starts_with(base_of(known));
   }
 
   /// Makes `file` the one that is read, from where it was left. False: it is gone.
@@ -343,27 +368,38 @@ struct LogReader::Impl {
       if (::fstat(opened.get(), &info) != 0 || identity_of(info) != file.identity) return false;  // replaced meanwhile
     }
     close();
+    const bool was_known = file.id != 0;
     if (file.taken > 0) {
       ADM_ASSIGN(const bool same_content, goes_on(opened.get(), file, file));
       if (!same_content) {
         // Truncated, or another file in the place of one that was deleted. What is known stays known: a copy of it may stand
         // elsewhere.
         auto known = std::make_unique<LogFile>(file);
-        known->identity += " then";
+        if (!known->name_before.empty()) known->name = known->name_before;
+        known->identity += kThen;
         known->listed = false;
         known->changed = true;
         files.push_back(std::move(known));
         begin_anew(file);
       }
     }
+    file.name_before.clear();
     if (file.taken == 0) {
       // A copy, or a compressed form, of a file that is known and no longer there.
       LogFile* match = nullptr;
+      std::optional<std::uint64_t> long_head;  // one digest for all that began with so much
       for (auto& known : files) {
         if (known->id == 0 || known->listed || known->taken == 0) continue;
-        const auto known_name = std::filesystem::path(known->name).filename().string();
-        const auto name = std::filesystem::path(file.name).filename().string();
-        if (base_of(known_name) != base_of(name) && !name.starts_with(base_of(known_name))) continue;
+        if (known->identity == file.identity + std::string(kThen)) continue;  // truncated: no copy of what it was
+        if (known->head_size == kHeadBytesMax) {
+          if (!long_head) {
+            ADM_ASSIGN(const auto head, bytes_before(opened.get(), file, kHeadBytesMax, kHeadBytesMax));
+            long_head = head ? digest_of(*head) : 0;
+          }
+          if (*long_head != known->head_digest) continue;
+        } else if (!names_fit(known->name, file.name)) {
+          continue;  // so few bytes are easily the same
+        }
         ADM_ASSIGN(const bool matches, goes_on(opened.get(), file, *known));
         if (matches && (match == nullptr || match->taken < known->taken)) match = known.get();
       }
@@ -377,6 +413,7 @@ struct LogReader::Impl {
         file.identity = identity;
         file.compression = compression;
         file.listed = seen.listed;
+        file.rank = seen.rank;
         file.disk_size = seen.disk_size;
         file.modified_nanos = seen.modified_nanos;
         file.exhausted = false;
@@ -391,6 +428,13 @@ struct LogReader::Impl {
       file.head = *head;
       file.tail = *tail;
       file.bytes_known = true;
+    }
+    if (was_known && file.id == 0) {
+      // Its turn is by its name now, which others may come before.
+      const std::vector<LogFile*> before = order;
+      sort_order();
+      reordered = order != before;
+      if (reordered) return true;
     }
     ADM_ASSIGN(stream, ByteStream::open(opened.get(), file.name, file.compression, file.taken));
     descriptor = std::move(opened);
@@ -438,18 +482,23 @@ struct LogReader::Impl {
     file.exhausted_nanos = file.modified_nanos;
   }
 
+  /// The line that is skipped, with `more` bytes that are buffered.
+  LogPiece too_long_piece(std::size_t more) {
+    LogPiece piece;
+    piece.kind = PieceKind::kTooLong;
+    piece.text = skipped_text;
+    piece.offset = buffer_offset - skipping;
+    piece.size = skipping + static_cast<std::int64_t>(more);
+    piece.file = current;
+    return piece;
+  }
+
   /// Throws the rest of a line away that is too long. A piece when its end was found.
   Result<std::optional<LogPiece>> skip_line() {
     for (;;) {
       const std::size_t line_break = rest().find('\n');
       if (line_break != std::string_view::npos) {
-        LogPiece piece;
-        piece.kind = PieceKind::kTooLong;
-        piece.text = skipped_text;
-        piece.offset = buffer_offset - skipping;
-        piece.size = skipping + static_cast<std::int64_t>(line_break) + 1;
-        piece.file = current;
-        return std::optional(piece);
+        return std::optional(too_long_piece(line_break + 1));
       }
       skipping += static_cast<std::int64_t>(end - begin);
       buffer_offset += static_cast<std::int64_t>(end - begin);
@@ -499,6 +548,7 @@ struct LogReader::Impl {
     LogPiece piece = piece_of(PieceKind::kLines, end - begin);
     for (std::size_t at = place + 1; at < order.size() && piece.next.size() < kFilesMax; ++at) {
       LogFile& behind = *order[at];
+      if (current->listed && behind.rank < current->rank) continue;  // begun before, and not understood until now
       if (behind.taken != 0 || joined.size() > kLineBytesMax) return none;
       ADM_ASSIGN(auto line, first_line(behind));
       if (!line) {
@@ -529,7 +579,13 @@ struct LogReader::Impl {
     const std::optional<LogPiece> none;
     LogFile& file = *current;
     if (begin == end) {
-      note_exhausted(file, false);
+      if (!file.cut_short) {
+        note_exhausted(file, false);
+      } else if (is_given_up(file, place)) {
+        return std::optional(damaged_piece("the compressed data stops short of its end"));
+      } else {
+        note_pending(file, place);
+      }
       return none;
     }
     if (is_whole(rest())) return std::optional(piece_of(PieceKind::kLines, end - begin));
@@ -537,17 +593,35 @@ struct LogReader::Impl {
       if (!input->ended()) return none;
       return std::optional(piece_of(PieceKind::kTorn, end - begin));
     }
-    const std::int64_t silent_seconds = clock->now().seconds - file.modified_nanos / 1'000'000'000;
-    const bool gone = !file.listed;
-    const bool closed = gone || (file.compression != Compression::kNone && !file.cut_short);
-    const bool successor = place + 1 < order.size();
     ADM_ASSIGN(auto over_files, line_over_files(place));
     if (over_files) return over_files;
-    if (closed || (silent_seconds > kTornSecondsMax && (successor || file.cut_short)))
-      return std::optional(piece_of(PieceKind::kTorn, end - begin));
+    if (is_given_up(file, place)) return std::optional(piece_of(PieceKind::kTorn, end - begin));
+    note_pending(file, place);
+    return none;
+  }
+
+  /// When nobody will write the rest of `file`, of which the reader stands at the end.
+  [[nodiscard]] std::int64_t given_up_at(const LogFile& file, std::size_t place) const {
+    const bool gone = !file.listed;
+    if (gone || (file.compression != Compression::kNone && !file.cut_short)) return INT64_MIN;
+    const bool successor = place + 1 < order.size();
+    if (!successor && !file.cut_short) return INT64_MAX;
+    return file.modified_nanos / 1'000'000'000 + kTornSecondsMax + 1;
+  }
+  [[nodiscard]] bool is_given_up(const LogFile& file, std::size_t place) const {
+    if (is_input()) return input->ended();
+    return given_up_at(file, place) <= clock->now().seconds;
+  }
+  void note_pending(LogFile& file, std::size_t place) {
     note_exhausted(file, true);
     file.exhausted_next = size_behind(place);
-    return none;
+    file.given_up_at = given_up_at(file, place);
+  }
+  LogPiece damaged_piece(const std::string& why) {
+    LogPiece piece = piece_of(PieceKind::kDamaged, end - begin);
+    skipped_text = why;
+    piece.text = skipped_text;
+    return piece;
   }
 
   Result<std::optional<LogPiece>> next_of(std::size_t place) {
@@ -556,7 +630,8 @@ struct LogReader::Impl {
     const bool gone = !file.listed && !is_input();
     if (!is_input() && file.exhausted && file.exhausted_size == file.disk_size &&
         file.exhausted_nanos == file.modified_nanos &&
-        (!file.tail_pending || file.exhausted_next == size_behind(place))) {
+        (!file.tail_pending ||
+         (file.exhausted_next == size_behind(place) && clock->now().seconds < file.given_up_at))) {
       return none;
     }
     // What was read to the end may have been truncated and written again since: it is looked at like one just opened.
@@ -568,13 +643,17 @@ struct LogReader::Impl {
         note_exhausted(file, false);
         return none;
       }
+      if (reordered) return none;
     }
     at_end = false;
     for (;;) {
       if (skipping > 0) {
         ADM_ASSIGN(const auto piece, skip_line());
         if (piece) return piece;
-        note_exhausted(file, true);
+        at_end = true;
+        file.cut_short = stream->cut_short();
+        if (is_given_up(file, place)) return std::optional(too_long_piece(0));
+        note_pending(file, place);
         return none;
       }
       const std::size_t line_break = rest().rfind('\n');
@@ -595,10 +674,7 @@ struct LogReader::Impl {
       auto more = fill();
       if (!more) {
         if (more.error().code != Errc::kCorrupt) return std::move(more).error();
-        LogPiece piece = piece_of(PieceKind::kDamaged, end - begin);
-        skipped_text = more.error().detail;
-        piece.text = skipped_text;
-        return std::optional(piece);
+        return std::optional(damaged_piece(more.error().detail));
       }
       if (*more) continue;
       at_end = true;
@@ -703,10 +779,12 @@ Result<bool> LogReader::has_news() {
   }
   ADM_ASSIGN(const bool there, i.refresh());
   if (!there) return false;
-  return std::any_of(i.order.begin(), i.order.end(), [](const LogFile* file) {
+  const std::int64_t now_seconds = i.clock->now().seconds;
+  return std::any_of(i.order.begin(), i.order.end(), [&](const LogFile* file) {
     const bool unread = file->disk_size > 0 || file->taken > 0;
-    return unread && !(file->exhausted && file->exhausted_size == file->disk_size &&
-                       file->exhausted_nanos == file->modified_nanos);
+    const bool as_it_was =
+        file->exhausted && file->exhausted_size == file->disk_size && file->exhausted_nanos == file->modified_nanos;
+    return unread && (!as_it_was || (file->tail_pending && file->given_up_at <= now_seconds));
   });
 }
 
@@ -714,6 +792,7 @@ Result<std::optional<LogPiece>> LogReader::next() {
   for (std::size_t place = 0; place < impl_->order.size(); ++place) {
     ADM_ASSIGN(auto piece, impl_->next_of(place));
     if (piece) return std::optional(*piece);
+    if (std::exchange(impl_->reordered, false)) place = static_cast<std::size_t>(-1);  // from the first one again
   }
   return std::optional<LogPiece>();
 }
@@ -771,6 +850,15 @@ void LogReader::advance(const LogPiece& piece) {
       i.note_exhausted(file, false);
       i.close();
       break;
+  }
+}
+
+void LogReader::remove_files_that_were_read() {
+  for (const LogFile* file : impl_->order) {
+    struct stat info {};
+    const bool read = file->id != 0 && !file->changed && file->exhausted && !file->tail_pending && file->listed;
+    if (!read || ::stat(file->name.c_str(), &info) != 0 || info.st_size != file->exhausted_size) continue;
+    if (identity_of(info) == file->identity) ::unlink(file->name.c_str());
   }
 }
 

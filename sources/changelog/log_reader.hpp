@@ -66,6 +66,8 @@ class LogReader {
   Result<std::optional<LogPiece>> next();
   void advance(const LogPiece& piece);
 
+  /// Removes the files of which all was read, and saved as read.
+  void remove_files_that_were_read();
   /// Waits a moment for standard input to have something, or to end.
   void wait_for_input() const;
   /// Whether standard input has ended; of files never.

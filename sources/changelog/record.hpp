@@ -66,8 +66,9 @@ struct Record {
   std::array<Value, 6> user;
   std::int64_t event_ms = 0;
   // Transactions.
-  std::string_view transaction;  // its id; "": none
-  std::int64_t order = -1;       // of the record in it, from 1; -1: not told
+  std::string_view transaction;        // its id; "": none
+  std::int64_t transaction_place = 0;  // one of the same id that ended at an earlier place is another one
+  std::int64_t order = -1;             // of the record in it, from 1; -1: not told
   bool ends_transaction = false;
   std::int64_t expected = -1;  // kEnd: how many records of our tables it has; -1: not told
 };

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstring>
 #include <optional>
+#include <tuple>
 #include <unordered_map>
 
 #include "core/base/day.hpp"
@@ -49,10 +50,12 @@ struct EnvelopeParts {
   std::string_view transaction;
   std::int64_t order = -1, expected = -1;
   bool has_expected = false, transaction_ends = false;
+  std::int64_t transaction_place = 0;
   bool has_ms = false, has_source_ms = false;
   std::int64_t ms = 0, source_ms = 0;
   bool snapshot = false, known_connector = false;
   Value seq, lsn, scn, position, row_number;
+  Digest source_digest;  // of what else tells one change from another
   std::string_view change_lsn, log_file;
 };
 /// … with its lists, whose memory is kept from line to line; each counts when its flag says so.
@@ -69,6 +72,28 @@ bool same_text(std::string_view wanted_lower, std::string_view text) {
 
 bool is_blank(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; });
+}
+
+/// Without what a writer may put around a record.
+std::string_view trimmed(std::string_view line) {
+  const auto blank = [](char c) { return static_cast<unsigned char>(c) <= ' '; };
+  while (!line.empty() && blank(line.back())) line.remove_suffix(1);
+  while (!line.empty() && blank(line.front())) line.remove_prefix(1);
+  return line;
+}
+
+/// Debezium's PostgreSQL connector gives each record of a transaction an id of its own: the transaction's, and behind a colon
+/// the record's place in the log. Everywhere else the place is 0.
+std::pair<std::string_view, std::int64_t> transaction_and_place(std::string_view id) {
+  const std::size_t colon = id.find(':');
+  if (colon == std::string_view::npos) return {id, 0};
+  const std::string_view number = id.substr(0, colon);
+  const bool digits = !number.empty() && number.find_first_not_of("0123456789") == std::string_view::npos;
+  std::int64_t place = 0;
+  const char* const end = id.data() + id.size();
+  const auto [rest, error] = std::from_chars(id.data() + colon + 1, end, place);
+  const bool whole = digits && error == std::errc() && rest == end && place >= 0;
+  return whole ? std::pair(number, place) : std::pair(id, std::int64_t{0});
 }
 
 std::optional<std::int64_t> whole_number(const Value& value) {
@@ -274,6 +299,7 @@ struct RecordParser::Impl {
   // Between lines.
   ondemand::parser lines;
   ondemand::parser single;
+  simdjson::dom::parser small;
   std::vector<ColumnFinder> finders;
   std::unordered_map<std::uint64_t, Encodings> schemas;  // by their digest, and the table's
   // Of the line.
@@ -344,12 +370,15 @@ struct RecordParser::Impl {
     return simdjson::TAPE_ERROR;
   }
 
-  /// A key as it is written; one with an escape is none of ours, and gives "".
+  /// One whose escapes are none gives "".
   static std::string_view key_of(ondemand::field& field) {
     const char* const from = field.key().raw();
     const char* at = from;
     while (*at != '"') {
-      if (*at == '\\') return {};
+      if (*at == '\\') {
+        std::string_view unescaped;
+        return field.unescaped_key().get(unescaped) == simdjson::SUCCESS ? unescaped : std::string_view();
+      }
       ++at;
     }
     return {from, static_cast<std::size_t>(at - from)};
@@ -431,6 +460,10 @@ struct RecordParser::Impl {
         e.position = value;
       } else if (name == "row") {
         e.row_number = value;
+      } else if (name == "ts_ns" || name == "ts_us" || name == "txId" || name == "event_serial_no" || name == "gtid") {
+        e.source_digest.add(name);
+        e.source_digest.add(value.kind == Value::Kind::kText ? digest_of(value.text)
+                                                             : static_cast<std::uint64_t>(value.integer));
       } else if (name == "snapshot") {
         e.snapshot = value.kind == Value::Kind::kText ? !value.text.empty() && value.text != "false"
                                                       : value.kind == Value::Kind::kInteger && value.integer != 0;
@@ -458,7 +491,8 @@ struct RecordParser::Impl {
       const std::string_view token = name == "id" ? field.value().raw_json_token() : std::string_view();
       if (const auto error = read_value(field.value(), value)) return error;
       if (name == "id") {
-        envelope.transaction = value.kind == Value::Kind::kText ? value.text : number_text(value, token);
+        std::tie(envelope.transaction, envelope.transaction_place) =
+            transaction_and_place(value.kind == Value::Kind::kText ? value.text : number_text(value, token));
       } else if (name == "total_order") {
         if (const auto order = whole_number(value); order && *order > 0) envelope.order = *order;
       }
@@ -553,6 +587,7 @@ struct RecordParser::Impl {
         const std::string_view token = json.raw_json_token();
         error = read_value(json, value);
         e.transaction = value.kind == Value::Kind::kText ? value.text : number_text(value, token);
+        e.transaction_place = 0;
       } else if (name == "tx_end") {
         error = read_flag(json, e.transaction_ends);
       } else if (name == "event") {
@@ -667,6 +702,10 @@ struct RecordParser::Impl {
       const Value& value = members[i].value;
       if (encoded && value.kind == Value::Kind::kText && value.text == kUnavailable) continue;
       const ColumnKind kind = table.columns[column].kind;
+      if (encoded && kind == ColumnKind::kNumber && value.kind == Value::Kind::kText && value.text.starts_with('{')) {
+        cells[column] = variable_decimal(value, buffers[column]);
+        continue;
+      }
       if (how == nullptr || ((*how)[column].kind == Encoding::Kind::kByMagnitude && kind != ColumnKind::kDay &&
                              kind != ColumnKind::kTime)) {
         cells[column] = value;
@@ -674,6 +713,20 @@ struct RecordParser::Impl {
         cells[column] = decoded(value, (*how)[column], kind, buffers[column]);
       }
     }
+  }
+
+  /// Debezium's VariableScaleDecimal, of columns that declare no scale: `{"scale":2,"value":"base64"}`.
+  Value variable_decimal(const Value& value, Scratch& buffer) {
+    const simdjson::padded_string text(value.text);
+    simdjson::dom::object parts;
+    std::int64_t scale = 0;
+    std::string_view digits;
+    if (small.parse(text).get(parts) != simdjson::SUCCESS || parts["scale"].get(scale) != simdjson::SUCCESS ||
+        parts["value"].get(digits) != simdjson::SUCCESS || scale < 0 || scale > 18) {
+      return value;
+    }
+    const std::string_view number = write_decimal(digits, static_cast<int>(scale), buffer);
+    return number.empty() ? value : Value::of(number);
   }
 
   /// A key must be whole: nothing else finds the row again.
@@ -753,6 +806,9 @@ struct RecordParser::Impl {
     digest.add(static_cast<std::uint64_t>(v.ms));
     digest.add(static_cast<std::uint64_t>(v.number));
     digest.add(v.text);
+    digest.add(e.transaction);
+    digest.add(static_cast<std::uint64_t>(e.order));
+    digest.add(e.source_digest.value());
     v.digest = digest.value();
   }
 
@@ -837,7 +893,7 @@ struct RecordParser::Impl {
     if (uuid.empty()) {
       // Every event of the export has one. An event without it is told from others by all that it says.
       constexpr std::string_view kHex = "0123456789abcdef";
-      std::uint64_t digest = digest_of(line);
+      std::uint64_t digest = digest_of(trimmed(line));
       Scratch& buffer = scratch[0];
       for (std::size_t i = 0; i < 16; ++i, digest >>= 4) buffer[i] = kHex[digest & 15];
       record.cells[0] = Value::of(std::string_view(buffer.data(), 16));
@@ -880,6 +936,7 @@ struct RecordParser::Impl {
     record.has_before = false;
     record.version = Version();
     record.transaction = {};
+    record.transaction_place = 0;
     record.order = -1;
     record.ends_transaction = false;
     record.expected = -1;
@@ -889,12 +946,13 @@ struct RecordParser::Impl {
       if (!wanted(LogFormat::kDebezium) || e.id.empty()) return bad(BadRecord::kUnknownShape);
       if (e.status != "BEGIN" && e.status != "END") return bad(BadRecord::kUnknownOp);
       record.kind = e.status == "BEGIN" ? RecordKind::kBegin : RecordKind::kEnd;
-      record.transaction = e.id;
+      std::tie(record.transaction, record.transaction_place) = transaction_and_place(e.id);
       record.ends_transaction = record.kind == RecordKind::kEnd;
       record.expected = e.has_expected ? e.expected : -1;
       return kGood;
     }
     record.transaction = e.transaction;
+    record.transaction_place = e.transaction_place;
     record.order = e.order;
     const bool envelope_of_debezium = e.has_source || e.has_after || (e.has_op && e.op.size() == 1);
     if (wanted(LogFormat::kDebezium) && envelope_of_debezium && e.has_op) return take_debezium();
@@ -943,7 +1001,7 @@ struct RecordParser::Impl {
   }
 
   Status visit_line(std::size_t at, std::string_view text, RecordVisitor& visitor) {
-    if (is_blank(text)) return {};
+    if (trimmed(text).empty()) return {};  // also what a crash may leave: a block of NULs
     const LogLine line{at, text};
     const Verdict verdict = read_line(text);
     if (verdict.good) return visitor.on_record(record, line);
@@ -952,7 +1010,7 @@ struct RecordParser::Impl {
     if (from == 0) return visitor.on_bad(verdict.reason, line);
     const std::string_view half = text.substr(0, from);
     const std::string_view rest = text.substr(from);
-    if (!is_blank(half)) {
+    if (!trimmed(half).empty()) {
       if (read_line(half).good) {
         ADM_TRY(visitor.on_record(record, {at, half}));
       } else {

@@ -8,6 +8,7 @@ import gzip
 import json
 import os
 import random
+import resource
 import signal
 import shutil
 import sqlite3
@@ -299,6 +300,112 @@ class Files(ChangelogCase):
         self.assertEqual(self.users(world), list("abcd"))
         self.assertEqual(world.status()["changelog"]["records_total"], 4)
 
+    def country(self, world):
+        return {key[0]: row["country"] for key, row in self.landed(world)["mixpanel_user"].items()}
+
+    def of_country(self, name, country):
+        """Without `seq`: of two of these the later one in the log counts."""
+        return json.dumps({"table": "mixpanel_user", "row": {"distinct_id": name, "country": country}})
+
+    def test_the_rest_of_a_copied_file_comes_before_what_was_written_after_the_truncation(self):
+        world = self.changelog_world("log.ndjson")
+        path = world.path("log.ndjson")
+        self.append(path, self.of_country("u", "1"))
+        world.run_once()
+        self.append(path, self.of_country("u", "2"))
+        shutil.copy(path, path + ".1")
+        os.truncate(path, 0)
+        self.append(path, self.of_country("u", "3"))
+        world.run_once()
+        self.assertEqual(self.country(world), {"u": "3"})
+        self.assertEqual(world.status()["changelog"]["records_total"], 3)
+
+    def test_a_truncated_file_that_begins_as_it_did_before_is_new(self):
+        world = self.changelog_world("log.ndjson")
+        path = world.path("log.ndjson")
+        for country in ("1", "2", "1"):
+            self.append(path, self.of_country("u", country))
+            world.run_once()
+            os.truncate(path, 0)
+        self.assertEqual(self.country(world), {"u": "1"})
+
+    def test_new_files_in_the_place_of_old_ones_are_read_by_their_names(self):
+        world = self.changelog_world()
+        os.mkdir(world.path("changes"))
+        for number in "12":
+            self.append(world.path("changes", number + ".ndjson"), self.of_country("u", number))
+        world.run_once()
+        for old, new in ("14", "23"):  # as when the file system gives an inode again
+            path = world.path("changes", new + ".ndjson")
+            os.rename(world.path("changes", old + ".ndjson"), path)
+            os.truncate(path, 0)
+            self.append(path, self.of_country("u", new))
+        world.run_once()
+        self.assertEqual(self.country(world), {"u": "4"})
+
+    def test_a_copy_under_any_name_is_known(self):
+        world = self.changelog_world()
+        os.mkdir(world.path("changes"))
+        path = world.path("changes", "current")
+        self.append(path, *[self.user("u%d" % i) for i in range(50)])
+        world.run_once()
+        self.append(path, self.user("more"))
+        shutil.copy(path, world.path("changes", "archive-7"))
+        os.truncate(path, 0)
+        self.append(path, self.user("last"))
+        world.run_once()
+        self.assertEqual(world.status()["changelog"]["records_total"], 52)
+
+    def test_a_link_is_no_other_file(self):
+        world = self.changelog_world()
+        os.mkdir(world.path("changes"))
+        self.append(world.path("changes", "1.ndjson"), self.user("a"))
+        os.symlink("1.ndjson", world.path("changes", "current.ndjson"))
+        os.link(world.path("changes", "1.ndjson"), world.path("changes", "hard.ndjson"))
+        world.run_once()
+        self.assertEqual(world.status()["changelog"]["records_total"], 1)
+
+    def test_a_compressed_file_that_stops_short_is_told_once(self):
+        world = self.changelog_world()
+        os.mkdir(world.path("changes"))
+        path = world.path("changes", "1.ndjson.gz")
+        noise = random.Random(1)
+        whole = gzip.compress("".join(self.user("u%d" % i, note="%x" % noise.getrandbits(400)) + "\n" for i in range(3000)).encode())
+        with open(path, "wb") as file:
+            file.write(whole[: len(whole) // 2])
+        world.run_once()
+        self.assertEqual(self.letters(world), [])
+        before = len(self.users(world))
+        self.assertGreater(before, 0)
+        os.utime(path, (1_700_000_000, 1_700_000_000))  # nobody writes to it
+        for _ in range(2):
+            world.run_once()
+            self.assertEqual(sorted(letter["reason"] for letter in self.letters(world)), ["damaged_file", "torn"])
+        with open(path, "ab") as file:
+            file.write(whole[len(whole) // 2:])
+        world.run_once()
+        self.assertGreaterEqual(len(self.users(world)), 2999)  # but for the line that was told as torn
+
+    def test_nuls_before_a_record_do_no_harm(self):
+        world = self.changelog_world("log.ndjson")
+        with open(world.path("log.ndjson"), "wb") as file:
+            file.write(self.user("a").encode() + b"\n" + bytes(4096) + self.user("b").encode() + b"\r\n\r\n" + self.user("c").encode() + b"\n")
+        world.run_once()
+        self.assertEqual(self.users(world), ["a", "b", "c"])
+        self.assertEqual(self.letters(world), [])
+
+    def test_a_line_that_is_too_long_and_never_ends_is_a_dead_letter(self):
+        world = self.changelog_world()
+        os.mkdir(world.path("changes"))
+        with gzip.open(world.path("changes", "1.gz"), "wb", compresslevel=1) as file:
+            file.write(self.user("a").encode() + b"\n" + b'{"' + b"x" * (20 << 20))
+        self.append(world.path("changes", "2"), self.user("b"))
+        for _ in range(2):
+            world.run_once()
+            self.assertEqual(self.users(world), ["a", "b"])
+            letter, = self.letters(world)
+            self.assertEqual((letter["reason"], letter["size"]), ("too_long", 2 + (20 << 20)))
+
     def test_a_consumed_file_may_go(self):
         world = self.changelog_world()
         os.mkdir(world.path("changes"))
@@ -406,6 +513,25 @@ class Order(ChangelogCase):
         self.assertEqual((landed["event_time"], landed["revenue_usd"]), ("2025-07-30 10:00:00.123000", -9.99))
 
 
+    def test_decimals_without_a_declared_scale_are_read(self):
+        world = self.changelog_world("log.ndjson")
+        value = {"scale": 3, "value": base64.b64encode((12345).to_bytes(2, "big")).decode()}
+        with open(world.path("log.ndjson"), "w", encoding="utf-8") as file:
+            file.write(json.dumps({"after": {"event_uuid": "e", "revenue_usd": value}, "op": "c", "source": {"table": "mixpanel_event"}}) + "\n")
+        world.run_once()
+        self.assertEqual(self.landed(world)["mixpanel_event"][("e",)]["revenue_usd"], 12.345)
+
+    def test_a_row_that_comes_and_goes_within_one_millisecond_stays(self):
+        def change(op, order, before, after):
+            return json.dumps({"before": before, "after": after, "op": op, "source": {"table": "mixpanel_user", "ts_ms": 50},
+                               "transaction": {"id": "t%d" % order, "total_order": 1}})
+        lines = [change("c", 1, None, self.row("x")), change("d", 2, self.row("x"), None), change("c", 3, None, self.row("x"))]
+        ends = [json.dumps({"status": "END", "id": "t%d" % order, "event_count": 1}) for order in (1, 2, 3)]
+        log = [line for pair in zip(lines, ends) for line in pair]
+        self.assertEqual(self.final(*log), {"u": "x"})
+        self.assertEqual(self.final(*(log + log[:2])), {"u": "x"})
+
+
 class Transactions(ChangelogCase):
     def put(self, world, *records):
         with open(world.path("log.ndjson"), "a", encoding="utf-8") as file:
@@ -441,6 +567,37 @@ class Transactions(ChangelogCase):
         self.put(world, {"table": "mixpanel_user", "op": "delete", "key": {"distinct_id": "u00000"}, "tx": "large", "tx_end": True})
         world.run_once()
         self.assertEqual(len(self.users(world)), 19_999)
+
+    def of_postgres(self, name, place, order):
+        return {"op": "c", "after": {"distinct_id": name}, "source": {"table": "mixpanel_user", "lsn": place},
+                "transaction": {"id": "571:%d" % place, "total_order": order}}
+
+    def test_one_whose_records_each_have_an_id_of_their_own_becomes_visible_whole(self):
+        world = self.changelog_world("log.ndjson")
+        begin = [{"status": "BEGIN", "id": "571:10"}, self.of_postgres("a", 11, 1), self.of_postgres("b", 12, 2)]
+        end = {"status": "END", "id": "571:13", "event_count": 2, "data_collections": [{"data_collection": "public.mixpanel_user", "event_count": 2}]}
+        self.put(world, *begin)
+        world.run_once()
+        self.assertEqual(self.users(world), [])
+        self.put(world, end)
+        world.run_once()
+        self.assertEqual(self.users(world), ["a", "b"])
+        self.put(world, *begin)  # sent again: nothing is awaited
+        world.run_once()
+        self.assertEqual(world.status()["changelog"]["transactions_open"], 0)
+        self.put(world, {"status": "BEGIN", "id": "571:90"}, self.of_postgres("c", 91, 1))  # the number came round
+        world.run_once()
+        self.assertEqual(self.users(world), ["a", "b"])
+        self.assertEqual(world.status()["changelog"]["transactions_open"], 1)
+
+    def test_what_records_say_of_their_place_costs_no_memory(self):
+        world = self.changelog_world("log.ndjson")
+        self.put(world, {"status": "END", "id": "marks", "event_count": 0})
+        self.put(world, *[{"op": "c", "after": {"distinct_id": "u%d" % i}, "source": {"table": "mixpanel_user"},
+                           "transaction": {"id": "%d" % i + "x" * 100_000 * (i % 2), "total_order": 60_000_000}} for i in range(900)])
+        world.run_once()
+        self.assertEqual(world.status()["changelog"]["transactions_open"], 900)
+        self.assertLess(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, 700 << 10)
 
     def test_one_that_never_ends_is_given_up_with_a_warning(self):
         world = self.changelog_world("log.ndjson", hold_transactions_max="0s")
@@ -509,6 +666,22 @@ class Mixpanel(ChangelogCase):
         rows = world.sql(world.sink_db, "SELECT entity_type, trial_users_count, actual_revenue_usd FROM daily_mixpanel_metrics ORDER BY 1")
         self.assertEqual([tuple(row) for row in rows], [("ad", 1, 9.99), ("campaign", 1, 9.99)])
         self.assertTrue(world.is_equal())
+
+    def test_an_event_without_an_id_counts_once_however_it_is_written(self):
+        world = self.changelog_world("export.ndjson")
+        event = json.dumps({"event": "x", "properties": {"time": 1753869600, "distinct_id": "u1"}}).encode()
+        with open(world.path("export.ndjson"), "wb") as file:
+            file.write(b"\xef\xbb\xbf" + event + b"\n" + event + b"\r\n  " + event + b" \n")
+        world.run_once()
+        self.assertEqual(len(self.landed(world)["mixpanel_event"]), 1)
+
+    def test_names_of_properties_may_be_written_with_escapes(self):
+        world = self.changelog_world("export.ndjson")
+        world.configure(source_changelog_mixpanel={"region": ["Größe"]})
+        with open(world.path("export.ndjson"), "w", encoding="utf-8") as file:
+            file.write(json.dumps({"event": "x", "properties": {"distinct_id": "u", "time": 1753869600, "$insert_id": "i", "Größe": "L"}}) + "\n")
+        world.run_once()
+        self.assertEqual(self.landed(world)["mixpanel_user"][("u",)]["region"], "L")
 
     def test_the_mapping_is_configuration(self):
         world = self.changelog_world("export.ndjson", format="mixpanel")
