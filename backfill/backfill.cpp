@@ -76,10 +76,7 @@ std::string_view name_of(Progress::State state) {
 }
 
 Backfill::Backfill(std::string path, Places places, const Clock& clock, std::function<void()> wake)
-    : path_(std::move(path)),
-      places_(std::move(places)),
-      clock_(&clock),
-      wake_(std::move(wake)) {}
+    : path_(std::move(path)), places_(std::move(places)), clock_(&clock), wake_(std::move(wake)) {}
 
 Backfill::~Backfill() {
   stop_planning_.store(true);

@@ -286,7 +286,8 @@ class Planner {
       strange_keys_ = true;
       return {};
     };
-    ADM_TRY(read_in_parts(*sink, "id_hierarchy_mapping", "SELECT ad_id FROM id_hierarchy_mapping WHERE 1" + ad, on_pair));
+    ADM_TRY(
+        read_in_parts(*sink, "id_hierarchy_mapping", "SELECT ad_id FROM id_hierarchy_mapping WHERE 1" + ad, on_pair));
     return strange_keys_ && request_->strange_keys ? add(kLastDay, Item::kStrangeKeys, "") : Status();
   }
 

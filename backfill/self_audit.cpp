@@ -36,11 +36,12 @@ std::int64_t SelfAudit::ready_at_micros() {
   const std::int64_t now = clock_->steady_micros();
   if (planning_since_micros_ != 0) {
     rest_after(now - std::exchange(planning_since_micros_, 0));
-    if (progress.state == Progress::State::kFailed) rest_until_micros_ = std::max(rest_until_micros_, now + kRetryMicros);
+    if (progress.state == Progress::State::kFailed)
+      rest_until_micros_ = std::max(rest_until_micros_, now + kRetryMicros);
   }
   // By the calendar, which goes on while the daemon does not run. A clock that is set back delays it by as much.
-  const double elapsed = std::max(0.0, static_cast<double>(wall_micros()) -
-                                           static_cast<double>(progress.started_at_seconds) * kMicros);
+  const double elapsed =
+      std::max(0.0, static_cast<double>(wall_micros()) - static_cast<double>(progress.started_at_seconds) * kMicros);
   double due = 0;  // since the cycle's start
   switch (progress.state) {
     case Progress::State::kNone:
@@ -112,11 +113,11 @@ AuditProgress SelfAudit::progress() const {
   if (cycle.state != Progress::State::kDone && cycle.request.unseen_since_seconds != 0)
     since = cycle.request.unseen_since_seconds;
   if (cycle.state != Progress::State::kNone)
-    progress.oldest_unverified_seconds = std::max(0.0, static_cast<double>(wall_micros()) / kMicros - static_cast<double>(since));
+    progress.oldest_unverified_seconds =
+        std::max(0.0, static_cast<double>(wall_micros()) / kMicros - static_cast<double>(since));
   if (items_busy_ >= kItemsToTell) {
     const double seconds_an_item = busy_micros_ / kMicros / static_cast<double>(items_busy_);
-    progress.cycle_seconds_needed =
-        static_cast<double>(cycle.items_total) * seconds_an_item / settings_.cpu_share;
+    progress.cycle_seconds_needed = static_cast<double>(cycle.items_total) * seconds_an_item / settings_.cpu_share;
     progress.share_too_small = progress.cycle_seconds_needed > cycle_seconds();
   }
   return progress;

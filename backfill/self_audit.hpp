@@ -14,7 +14,7 @@ namespace admetrics::backfill {
 /// How the self-audit stands.
 struct AuditProgress {
   AuditSettings settings;
-  Progress cycle;                       // its list; state kNone: no cycle has begun
+  Progress cycle;                        // its list; state kNone: no cycle has begun
   double oldest_unverified_seconds = 0;  // no key has been looked at longer ago than this
   std::int64_t verified_total = 0;       // keys and rows that were looked at, since the start
   double cycle_seconds_needed = -1;      // what a cycle takes at this share; below 0: not known yet

@@ -138,6 +138,7 @@ Result<VerifyReport> verify_sink(const Config& config, const std::string& name, 
   for (int copies = 1;; ++copies) {
     ADM_ASSIGN(const SinkDatabase rows, SinkDatabase::open(config, name));
     options.sink_db = rows.path();
+    options.at_once = rows.is_copy();
     if (rows.is_copy() && copies < kCopies) options.align_timeout_ms = kWaitForCopyMs;
     auto report = verify(options);
     if (!report && report.error().code == Errc::kReadOnly) {

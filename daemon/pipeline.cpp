@@ -20,6 +20,8 @@ namespace {
 
 constexpr std::int64_t kPollMs = 250;  // the fallback when a notification does not come
 constexpr std::int64_t kTrimAfterIdleMicros = 2'000'000;
+// `verify` looks at the change log many times a second; it gets on even when it is starved of the processor for a while.
+constexpr std::int64_t kKeepAcknowledgedMicros = 15'000'000;
 constexpr std::int64_t kStatusEveryMicros = 200'000;
 constexpr std::int64_t kVerificationEveryMicros = 2'000'000;
 constexpr std::int64_t kNextDayEveryMicros = 60'000'000;
@@ -30,11 +32,11 @@ constexpr std::int64_t kRetryLastMs = 10'000;
 constexpr std::int64_t kOnceRetryMicros = 60'000'000;  // `run --once` waits this long for a lock, then says so
 // `run --once` keeps nobody from their rows meanwhile: where nobody else writes, a first fill goes in long transactions.
 constexpr std::int64_t kFillAloneMicros = 1'000'000;
-constexpr std::int64_t kBackfillShareItems = 256;      // some milliseconds, so that what streams hardly waits
-constexpr std::int64_t kLargeEpochCells = 100'000;     // gives its memory back when it is done
-constexpr std::int64_t kCompareAgainFactor = 10;       // all rows are compared for at most a tenth of the time
-constexpr std::size_t kMismatchesKept = 20;            // in the status
-constexpr std::size_t kMismatchLinesMax = 50;          // in the log, within each of these:
+constexpr std::int64_t kBackfillShareItems = 256;   // some milliseconds, so that what streams hardly waits
+constexpr std::int64_t kLargeEpochCells = 100'000;  // gives its memory back when it is done
+constexpr std::int64_t kCompareAgainFactor = 10;    // all rows are compared for at most a tenth of the time
+constexpr std::size_t kMismatchesKept = 20;         // in the status
+constexpr std::size_t kMismatchLinesMax = 50;       // in the log, within each of these:
 constexpr std::int64_t kTellMismatchesMicros = 60'000'000;
 
 /// Whether waiting may mend it.
@@ -198,6 +200,7 @@ Status Pipeline::open() {
   source.hold_torn_days_max_seconds = tunables().hold_torn_days_max_ms / 1'000;
   source.clock = clock_;
   source.locks = &locks_;
+  source.keep_acknowledged_micros = kKeepAcknowledgedMicros;
   source.pause = [this](std::int64_t micros) { pause(micros); };
   source_ = std::make_unique<source::SqliteSource>(source);
   if (config_->reads_changelog()) ADM_TRY(open_changelog());
@@ -226,7 +229,8 @@ Status Pipeline::open() {
   followers_ = std::make_unique<follow::Followers>(
       following_sinks(*config_), *clock_, [this] { notify(); },
       [](bool warning, const std::string& line) { log_line(warning ? LogLevel::kWarning : LogLevel::kInfo, line); });
-  backfill_ = std::make_unique<backfill::Backfill>(config_->state_dir + "/backfill.db", places, *clock_, [this] { notify(); });
+  backfill_ =
+      std::make_unique<backfill::Backfill>(config_->state_dir + "/backfill.db", places, *clock_, [this] { notify(); });
   if (Status resumed = backfill_->resume_after_restart(); !resumed.ok()) log_warning(resumed.error().line());
   audit_ = std::make_unique<backfill::SelfAudit>(config_->state_dir + "/audit.db", places, *clock_,
                                                  std::random_device{}(), [this] { notify(); });
@@ -717,9 +721,10 @@ void Pipeline::note_audit() {
   if (progress.cycle.state == Stand::kFailed && before.cycle.state != Stand::kFailed)
     log_warning("self-audit: its list could not be made: " + progress.cycle.error);
   if (progress.share_too_small && !before.share_too_small) {
-    log_warning("self-audit: audit.cpu_share is too small to look at everything within audit.every: a cycle takes about " +
-                std::to_string(static_cast<std::int64_t>(progress.cycle_seconds_needed)) + " s, half of audit.every is " +
-                std::to_string(progress.settings.every_seconds / 2) + " s");
+    log_warning(
+        "self-audit: audit.cpu_share is too small to look at everything within audit.every: a cycle takes about " +
+        std::to_string(static_cast<std::int64_t>(progress.cycle_seconds_needed)) + " s, half of audit.every is " +
+        std::to_string(progress.settings.every_seconds / 2) + " s");
   }
   status_.self_audit.progress = std::move(progress);
 }

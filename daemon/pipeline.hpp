@@ -134,8 +134,8 @@ class Pipeline {
   JournalCursor audited_changes_;
   std::int64_t mismatches_told_since_micros_ = 0;  // the log names so many in a minute
   std::size_t mismatches_told_ = 0;
-  bool audit_due_ = false;              // the next epoch is begun for it
-  std::int64_t audit_began_micros_ = 0;  // of the epoch that runs: when its share was asked for
+  bool audit_due_ = false;                 // the next epoch is begun for it
+  std::int64_t audit_began_micros_ = 0;    // of the epoch that runs: when its share was asked for
   sink::ForeignWork foreign_;              // not compared yet
   bool comparing_foreign_ = false;         // the epoch that runs does
   std::int64_t compare_again_micros_ = 0;  // not before

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <compare>
+#include <optional>
 
 #include "verify/reading.hpp"
 #include "verify/recompute.hpp"
@@ -71,12 +72,13 @@ bool holds_number(const Statement& stored, int column, std::int64_t units, int d
 class TableComparison {
  public:
   TableComparison(const Table& table, const VerifyOptions& options, VerifyReport& report, Statement expected,
-                  Statement stored, std::vector<Mirror> mirrors, RowObserver* observer)
+                  Statement stored, std::optional<Statement> only, std::vector<Mirror> mirrors, RowObserver* observer)
       : table_(table),
         options_(options),
         report_(report),
         expected_(std::move(expected)),
         stored_(std::move(stored)),
+        only_(std::move(only)),
         mirrors_(std::move(mirrors)),
         observer_(observer),
         key_count_(static_cast<int>(table.keys.size())) {
@@ -92,7 +94,7 @@ class TableComparison {
     while (expecting || storing) {
       const std::strong_ordering order = !expecting ? std::strong_ordering::greater
                                          : !storing ? std::strong_ordering::less
-                                                    : compare_keys();
+                                                    : compare_keys(stored_);
       if (order == 0) {
         const bool equal = compare_columns();
         if (equal) ++counts_.rows_equal;
@@ -124,13 +126,31 @@ class TableComparison {
 
  private:
   Result<bool> next_expected() {
-    ADM_ASSIGN(const bool row, expected_.step());
-    if (!row) return false;
+    for (;;) {
+      ADM_ASSIGN(const bool row, expected_.step());
+      if (!row) return false;
+      ADM_ASSIGN(const bool asked_for, is_asked_for());
+      if (asked_for) break;
+    }
     if (options_.progress && counts_.rows_expected % kProgressRows == 0) {
       options_.progress({"comparing " + counts_.table, counts_.rows_expected, 0});
     }
     ++counts_.rows_expected;
     return true;
+  }
+
+  /// Whether the expected row is one of `only_`, which goes along in the same order.
+  Result<bool> is_asked_for() {
+    if (!only_) return true;
+    while (!only_ended_) {
+      const std::strong_ordering order = only_stands_ ? compare_keys(*only_) : std::strong_ordering::greater;
+      if (order <= 0) return order == 0;
+      ADM_ASSIGN(only_stands_, only_->step());
+      if (!only_stands_) {
+        only_ended_ = true;
+      }
+    }
+    return false;
   }
 
   /// Keys that are no texts match nothing; SQLite sorts them apart from the texts.
@@ -146,9 +166,10 @@ class TableComparison {
     }
   }
 
-  [[nodiscard]] std::strong_ordering compare_keys() const {
+  /// The expected row's key beside another row's.
+  [[nodiscard]] std::strong_ordering compare_keys(const Statement& other) const {
     for (int i = 0; i < key_count_; ++i) {
-      const int order = expected_.text(i).compare(stored_.text(i));
+      const int order = expected_.text(i).compare(other.text(i));
       if (order != 0) return order < 0 ? std::strong_ordering::less : std::strong_ordering::greater;
     }
     return std::strong_ordering::equal;
@@ -222,6 +243,9 @@ class TableComparison {
   VerifyReport& report_;
   Statement expected_;
   Statement stored_;
+  std::optional<Statement> only_;
+  bool only_stands_ = false;  // on a row
+  bool only_ended_ = false;
   const std::vector<Mirror> mirrors_;
   RowObserver* const observer_;
   const int key_count_;
@@ -260,7 +284,7 @@ Result<std::vector<Mirror>> mirrors_in(Workspace& workspace, const std::string& 
 
 }  // namespace
 
-Status copy_stored(Workspace& workspace, const VerifyOptions& options, const Table& table) {
+Result<StoredCopy> prepare_stored(Workspace& workspace, const VerifyOptions& options, const Table& table) {
   const std::vector<std::string> columns = required_columns(table);
   std::vector<std::string> missing = columns;
   if (!options.any_shape) {
@@ -269,11 +293,12 @@ Status copy_stored(Workspace& workspace, const VerifyOptions& options, const Tab
   } else if (!workspace.sink().empty()) {
     ADM_ASSIGN(missing, workspace.missing_columns(workspace.sink(), table.name, columns));
   }
-  const std::string plain_copy = copy_of(table);
+  const std::string copy = copy_of(table);
+  ADM_TRY(workspace.run("DROP TABLE IF EXISTS main." + copy));
   if (!missing.empty() && missing.size() == columns.size()) {
     // No such table: it holds no row.
-    ADM_TRY(workspace.run("CREATE TABLE " + plain_copy + "(" + joined(columns) + ")"));
-    return {};
+    ADM_TRY(workspace.run("CREATE TABLE " + copy + "(" + joined(columns) + ")"));
+    return StoredCopy{};
   }
   ADM_ASSIGN(const auto mirrors, mirrors_in(workspace, workspace.sink(), std::string(table.name), table));
 
@@ -281,21 +306,25 @@ Status copy_stored(Workspace& workspace, const VerifyOptions& options, const Tab
   std::string values;
   for (const std::string& column : columns) {
     const bool lacks = std::find(missing.begin(), missing.end(), column) != missing.end();
-    values += (values.empty() ? "" : ", ") + (lacks ? "NULL AS " + column : column);
+    values += (values.empty() ? "" : ", ") + (lacks ? "NULL AS " + column : "t." + column);
   }
   for (const Mirror& mirror : mirrors) {
     if (!missing.empty()) break;  // what it mirrors may be what is missing
+    const std::string name = "t." + std::string(mirror.name);
     names += ", " + std::string(mirror.name);
-    values += ", CASE WHEN " + std::string(mirror.name) + " IS " + std::string(mirror.of) + " THEN 1 ELSE " +
-              std::string(mirror.name) + " END";
+    values += ", CASE WHEN " + name + " IS t." + std::string(mirror.of) + " THEN 1 ELSE " + name + " END";
   }
-  const std::string& copy = plain_copy;
   // Columns without a type keep each value as it is.
   ADM_TRY(workspace.run("CREATE TABLE " + copy + "(" + names + ")"));
+  return StoredCopy{"INSERT INTO main." + copy + " ", values,
+                    table.mapping ? "" : scope_by_text(options, "t.entity_type", "t.entity_id", "t.date")};
+}
+
+Status copy_stored(Workspace& workspace, const VerifyOptions& options, const Table& table) {
+  ADM_ASSIGN(const StoredCopy copy, prepare_stored(workspace, options, table));
+  if (copy.insert.empty()) return {};
   if (options.progress) options.progress({"reading " + std::string(table.name), 0, 0});
-  const std::string scope = table.mapping ? "" : scope_by_text(options, "entity_type", "entity_id", "date");
-  ADM_TRY(workspace.run("INSERT INTO " + copy + " SELECT " + values + " FROM " + workspace.sink() + "." +
-                        std::string(table.name) + " WHERE true" + scope));
+  ADM_TRY(workspace.run(copy.select(workspace.sink() + "." + std::string(table.name) + " t", "")));
   return {};
 }
 
@@ -307,7 +336,7 @@ Status sort_stored(Workspace& workspace, const VerifyOptions& options, const Tab
 }
 
 Status compare_table(Workspace& workspace, const VerifyOptions& options, const Table& table, VerifyReport& report,
-                     RowObserver* observer) {
+                     RowObserver* observer, const std::string& only) {
   const std::vector<std::string> columns = required_columns(table);
   const std::string copy = copy_of(table);
   ADM_ASSIGN(std::vector<Mirror> mirrors, mirrors_in(workspace, "main", copy, table));
@@ -318,8 +347,20 @@ Status compare_table(Workspace& workspace, const VerifyOptions& options, const T
   ADM_ASSIGN(Statement expected_rows, workspace.connection().prepare(expected_sql(table)));
   ADM_ASSIGN(Statement stored_rows, workspace.connection().prepare("SELECT " + names + " FROM " + copy +
                                                                    " INDEXED BY " + copy + "_key ORDER BY " + keys));
-  return TableComparison(table, options, report, std::move(expected_rows), std::move(stored_rows), std::move(mirrors),
-                         observer)
+  std::optional<Statement> asked_for;
+  if (!only.empty()) {
+    std::string key_names;
+    std::string texts;
+    for (std::size_t i = 0; i < table.keys.size(); ++i) {
+      const std::string name = "k" + std::to_string(i);
+      key_names += (i == 0 ? "" : ", ") + name;
+      texts += (i == 0 ? "typeof(" : " AND typeof(") + name + ") = 'text'";
+    }
+    ADM_ASSIGN(asked_for, workspace.connection().prepare("SELECT DISTINCT " + key_names + " FROM " + only + " WHERE " +
+                                                         texts + " ORDER BY " + key_names));
+  }
+  return TableComparison(table, options, report, std::move(expected_rows), std::move(stored_rows), std::move(asked_for),
+                         std::move(mirrors), observer)
       .run();
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 
 #include "core/base/result.hpp"
 #include "verify/tables.hpp"
@@ -9,8 +10,23 @@
 
 namespace admetrics::verification {
 
-/// Copies the stored rows that are asked for into the scratch database, so that the sink need not be read while we
-/// compute. Inside the read transaction.
+/// How a table's stored rows come into the scratch database.
+struct StoredCopy {
+  std::string insert;  // up to where the SELECT begins; "": there is nothing to copy
+  std::string values;  // what to select from the stored table `t`
+  std::string scope;   // `AND`-conditions that keep the rows that were asked for
+
+  [[nodiscard]] std::string select(const std::string& from, const std::string& more) const {
+    return insert + "SELECT " + values + " FROM " + from + " WHERE true" + scope + more;
+  }
+};
+
+/// Makes the table that the rows go into, an empty one again if it is there. Inside a read transaction, which it checks
+/// the sink in.
+Result<StoredCopy> prepare_stored(Workspace& workspace, const VerifyOptions& options, const Table& table);
+
+/// Copies the stored rows that are asked for into the scratch database, at once, so that the sink need not be read while
+/// we compute. Inside the read transaction.
 Status copy_stored(Workspace& workspace, const VerifyOptions& options, const Table& table);
 
 /// Puts them in the order of their keys. After the read transaction: nobody has to wait for it.
@@ -25,7 +41,8 @@ class RowObserver {
 };
 
 /// Walks what must be stored and what is, side by side in key order, and adds what it finds to the report.
+/// `only`: a table of keys (k0, k1, …); other rows are not expected, and must not be among the stored ones.
 Status compare_table(Workspace& workspace, const VerifyOptions& options, const Table& table, VerifyReport& report,
-                     RowObserver* observer = nullptr);
+                     RowObserver* observer = nullptr, const std::string& only = "");
 
 }  // namespace admetrics::verification

@@ -12,8 +12,7 @@ namespace {
 
 // The raw rows, read. An unreadable cell is NULL; which rows count is asked of these tables later.
 constexpr const char* kDistilledTables = R"sql(
-  CREATE TABLE user_row(n INTEGER PRIMARY KEY, distinct_id TEXT NOT NULL UNIQUE, campaign TEXT, adset TEXT, ad TEXT,
-                        country TEXT NOT NULL, region TEXT NOT NULL);
+  CREATE TABLE user_copy(distinct_id TEXT, campaign TEXT, adset TEXT, ad TEXT, country TEXT, region TEXT);
   CREATE TABLE event_row(distinct_id TEXT, keyed INTEGER, roles INTEGER, moment BLOB, micros INTEGER);
   CREATE TABLE product_row(distinct_id TEXT, product_id TEXT, credited_date TEXT, store TEXT, worth INTEGER,
                            rates_readable INTEGER, conversion INTEGER, trial_refund INTEGER, purchase_refund INTEGER);
@@ -22,10 +21,11 @@ constexpr const char* kDistilledTables = R"sql(
                         clicks INTEGER, trials INTEGER, purchases INTEGER);
   CREATE TABLE mapping(kind INTEGER, name TEXT, value TEXT, PRIMARY KEY (kind, name)) WITHOUT ROWID;
   CREATE TABLE whole_day(date TEXT PRIMARY KEY) WITHOUT ROWID;
-  CREATE TABLE reject(source TEXT, reason TEXT, amount INTEGER);
 )sql";
 
 constexpr const char* kComputedTables = R"sql(
+  CREATE TABLE user_row(n INTEGER PRIMARY KEY, distinct_id TEXT NOT NULL UNIQUE, campaign TEXT, adset TEXT, ad TEXT,
+                        country TEXT NOT NULL, region TEXT NOT NULL);
   CREATE TABLE event_fact(n INTEGER PRIMARY KEY, trial_day INTEGER, purchase_day INTEGER, converted_at BLOB,
                           purchased_at BLOB, refunded_at BLOB, revenue INTEGER, refunds INTEGER);
   CREATE TABLE product_fact(n INTEGER PRIMARY KEY, worth INTEGER, conversion_sum INTEGER, conversion_rows INTEGER,
@@ -65,6 +65,14 @@ constexpr const char* kComputedTables = R"sql(
   CREATE TABLE name(type TEXT, id TEXT, name TEXT, seen INTEGER, last_day INTEGER, PRIMARY KEY (type, id)) WITHOUT ROWID;
   CREATE TABLE hierarchy(ad TEXT PRIMARY KEY, adset TEXT, campaign TEXT, confidence INTEGER, first_day INTEGER,
                          last_day INTEGER) WITHOUT ROWID;
+)sql";
+
+constexpr const char* kForgetComputed = R"sql(
+  DROP VIEW figure; DROP VIEW ingredient;
+  DROP TABLE user_row; DROP TABLE event_fact; DROP TABLE product_fact; DROP TABLE device; DROP TABLE identity;
+  DROP TABLE identity_entity; DROP TABLE entity_seen; DROP TABLE entity; DROP TABLE value_seen; DROP TABLE value;
+  DROP TABLE meta_place; DROP TABLE meta_sum; DROP TABLE identity_seen; DROP TABLE person; DROP TABLE member;
+  DROP TABLE crowd; DROP TABLE cell; DROP TABLE name; DROP TABLE hierarchy;
 )sql";
 
 // When a raw row counts (`metrics.md` sections 2 and 8).
@@ -179,6 +187,10 @@ std::string scope_by_number(const VerifyOptions& options, const std::string& ent
 /// What happened to each attributed user.
 std::vector<Step> user_steps() {
   return {
+      // Numbered in the order of their ids. Should an id be there twice, one of its rows counts.
+      {"users", R"sql(
+         INSERT OR IGNORE INTO user_row(distinct_id, campaign, adset, ad, country, region)
+         SELECT * FROM user_copy WHERE distinct_id IS NOT NULL ORDER BY 1)sql"},
       {"events of each user", std::string(R"sql(
          INSERT INTO event_fact
          SELECT u.n,
@@ -432,60 +444,77 @@ std::string figure_views(const VerifyOptions& options, Day as_of) {
 
 }  // namespace
 
-Status distil(Workspace& workspace, const VerifyOptions& options, std::vector<std::string>& notes) {
+Result<std::vector<RawCopy>> prepare_distil(Workspace& workspace) {
   ADM_TRY(require_sources(workspace));
   ADM_TRY(workspace.connection().execute(kDistilledTables));
-  const std::string& product = workspace.product();
-
-  ADM_TRY(distil_mappings(workspace, notes));
-  ADM_ASSIGN(const bool days, workspace.has_table(product, "processed_event_days"));
-  if (days) {
-    ADM_TRY(workspace.run("INSERT OR IGNORE INTO whole_day SELECT adm_text(date_day) FROM " + product +
-                          ".processed_event_days WHERE adm_text(date_day) IS NOT NULL"));
-  } else {
-    notes.emplace_back("processed_event_days is absent: no event day can be told to be torn");
-  }
-
-  std::vector<Step> steps{
-      // Only who is attributed can stand in a row. Should an id be there twice, one of its rows counts.
-      {"reading mixpanel_user", R"sql(
-         INSERT OR IGNORE INTO user_row(distinct_id, campaign, adset, ad, country, region)
-         SELECT adm_key(distinct_id), adm_text(abi_campaign_id), adm_text(abi_ad_set_id), adm_text(abi_ad_id),
-                coalesce(adm_text(country), 'unknown'), coalesce(adm_text(region), 'unknown')
-           FROM )sql" + product + R"sql(.mixpanel_user
-          WHERE adm_flag(has_abi_attribution) AND adm_key(distinct_id) IS NOT NULL
-                AND coalesce(adm_text(abi_campaign_id), adm_text(abi_ad_set_id), adm_text(abi_ad_id)) IS NOT NULL
-          ORDER BY 1)sql"},
-      {"reading mixpanel_user", "INSERT INTO reject SELECT 'mixpanel_user', 'bad_key', count(*) FROM " + product +
-                                    ".mixpanel_user WHERE adm_key(distinct_id) IS NULL"},
-      {"reading mixpanel_event", R"sql(
-         INSERT INTO event_row
-         SELECT adm_key(distinct_id), adm_key(event_uuid) IS NOT NULL, adm_roles(event_name), adm_moment(event_time),
-                adm_micros(revenue_usd)
-           FROM )sql" + product + ".mixpanel_event WHERE adm_roles(event_name) <> 0"},
-      {"reading user_product_metrics", R"sql(
-         INSERT INTO product_row
-         SELECT adm_key(distinct_id), CAST(product_id AS TEXT), CAST(credited_date AS TEXT), adm_text(store),
-                adm_micros(current_value),
-                adm_rate_readable(trial_conversion_rate) AND adm_rate_readable(trial_converted_to_refund_rate)
-                  AND adm_rate_readable(initial_purchase_to_refund_rate),
-                adm_rate(trial_conversion_rate), adm_rate(trial_converted_to_refund_rate),
-                adm_rate(initial_purchase_to_refund_rate)
-           FROM )sql" + product + ".user_product_metrics"},
+  std::vector<RawCopy> copies{
+      // Only who is attributed can stand in a row. Rows without a key are there to be counted.
+      {"user_copy", "distinct_id, campaign, adset, ad, country, region", workspace.product(), "mixpanel_user", R"sql(
+         adm_key(t.distinct_id), adm_text(t.abi_campaign_id), adm_text(t.abi_ad_set_id), adm_text(t.abi_ad_id),
+         coalesce(adm_text(t.country), 'unknown'), coalesce(adm_text(t.region), 'unknown'))sql",
+       R"sql(adm_key(t.distinct_id) IS NULL OR adm_flag(t.has_abi_attribution)
+             AND coalesce(adm_text(t.abi_campaign_id), adm_text(t.abi_ad_set_id), adm_text(t.abi_ad_id)) IS NOT NULL)sql",
+       false},
+      {"event_row", "distinct_id, keyed, roles, moment, micros", workspace.product(), "mixpanel_event", R"sql(
+         adm_key(t.distinct_id), adm_key(t.event_uuid) IS NOT NULL, adm_roles(t.event_name), adm_moment(t.event_time),
+         adm_micros(t.revenue_usd))sql",
+       "adm_roles(t.event_name) <> 0", false},
+      {"product_row",
+       "distinct_id, product_id, credited_date, store, worth, rates_readable, conversion, trial_refund, "
+       "purchase_refund",
+       workspace.product(), "user_product_metrics", R"sql(
+         adm_key(t.distinct_id), CAST(t.product_id AS TEXT), CAST(t.credited_date AS TEXT), adm_text(t.store),
+         adm_micros(t.current_value),
+         adm_rate_readable(t.trial_conversion_rate) AND adm_rate_readable(t.trial_converted_to_refund_rate)
+           AND adm_rate_readable(t.initial_purchase_to_refund_rate),
+         adm_rate(t.trial_conversion_rate), adm_rate(t.trial_converted_to_refund_rate),
+         adm_rate(t.initial_purchase_to_refund_rate))sql",
+       "true", false},
   };
   for (const MetaTable& table : kMetaTables) {
-    steps.push_back({"reading the ad_performance_daily tables", "INSERT INTO meta_row SELECT " +
-                                                                    std::to_string(table.kind) + R"sql(, adm_key(ad_id),
-                       coalesce(adm_text(adset_id), ''), coalesce(adm_text(campaign_id), ''),
-                       coalesce(adm_text(ad_name), ''), coalesce(adm_text(adset_name), ''),
-                       coalesce(adm_text(campaign_name), ''), adm_text()sql" +
-                                                                    table.value_column + R"sql(),
-                       adm_date(date), adm_micros(spend), adm_count(impressions), adm_count(clicks),
-                       adm_count(meta_trials), adm_count(meta_purchases) FROM )sql" +
-                                                                    workspace.ads() + "." + table.name});
+    const std::string value = table.kind == 0 ? "NULL" : std::string("t.") + table.value_column;
+    copies.push_back({"meta_row",
+                      "kind, ad, adset, campaign, ad_name, adset_name, campaign_name, value, day, spend, impressions, "
+                      "clicks, trials, purchases",
+                      workspace.ads(), table.name,
+                      std::to_string(table.kind) + R"sql(, adm_key(t.ad_id),
+         coalesce(adm_text(t.adset_id), ''), coalesce(adm_text(t.campaign_id), ''), coalesce(adm_text(t.ad_name), ''),
+         coalesce(adm_text(t.adset_name), ''), coalesce(adm_text(t.campaign_name), ''), adm_text()sql" +
+                          value + R"sql(), adm_date(t.date), adm_micros(t.spend),
+         adm_count(t.impressions), adm_count(t.clicks), adm_count(t.meta_trials), adm_count(t.meta_purchases))sql",
+                      "true", true});
+  }
+  return copies;
+}
+
+Status distil_small(Workspace& workspace, std::vector<std::string>& notes) {
+  ADM_TRY(workspace.run("DELETE FROM mapping"));
+  ADM_TRY(workspace.run("DELETE FROM whole_day"));
+  ADM_TRY(distil_mappings(workspace, notes));
+  const std::string& product = workspace.product();
+  ADM_ASSIGN(const bool days, workspace.has_table(product, "processed_event_days"));
+  if (!days) {
+    notes.emplace_back("processed_event_days is absent: no event day can be told to be torn");
+    return {};
+  }
+  ADM_TRY(workspace.run("INSERT OR IGNORE INTO whole_day SELECT adm_text(date_day) FROM " + product +
+                        ".processed_event_days WHERE adm_text(date_day) IS NOT NULL"));
+  return {};
+}
+
+Status distil(Workspace& workspace, const VerifyOptions& options, std::vector<std::string>& notes) {
+  ADM_ASSIGN(const std::vector<RawCopy> copies, prepare_distil(workspace));
+  ADM_TRY(distil_small(workspace, notes));
+  std::vector<Step> steps;
+  std::vector<std::string> phases;
+  for (const RawCopy& copy : copies) phases.push_back("reading " + copy.table);
+  for (std::size_t i = 0; i < copies.size(); ++i) {
+    steps.push_back({phases[i].c_str(), copies[i].insert_into(copies[i].target) + copies[i].select("")});
   }
   return run_steps(workspace, options, steps);
 }
+
+Status forget_computed(Workspace& workspace) { return workspace.connection().execute(kForgetComputed); }
 
 Status compute(Workspace& workspace, const VerifyOptions& options, Day as_of) {
   ADM_TRY(workspace.connection().execute(kComputedTables));
@@ -501,7 +530,7 @@ Result<std::vector<RejectCount>> count_rejects(Workspace& workspace) {
   // The first column that cannot be read names the reason, keys before the rest.
   std::string sql = R"sql(
     SELECT source, reason, sum(amount) FROM (
-      SELECT source, reason, amount FROM reject
+      SELECT 'mixpanel_user' AS source, 'bad_key' AS reason, count(*) AS amount FROM user_copy WHERE distinct_id IS NULL
       UNION ALL
       SELECT 'mixpanel_event', CASE WHEN r.distinct_id IS NULL OR NOT r.keyed THEN 'bad_key'
                                     WHEN r.moment IS NULL THEN 'bad_time' ELSE 'bad_money' END, 1

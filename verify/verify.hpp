@@ -17,7 +17,8 @@ namespace admetrics {
 /// verify: what must the four materialized tables hold, and what do they hold?
 ///
 /// The numbers are computed again from the raw tables, in SQL over whole numbers, by a path that shares nothing with
-/// the engine. Both sides come from one read transaction, at the position that the sink says it has.
+/// the engine. Both sides are of the position that the sink says it has. Where the sources have change logs they are read
+/// in transactions of some milliseconds, while everybody goes on writing (verify/README.md); else in one.
 ///
 /// Threads: one thread per call; calls share nothing, so several may run at once.
 
@@ -42,6 +43,7 @@ struct VerifyOptions {
   std::string temp_dir;           // absent: the system's. Holds about as much as the raw tables' read columns
   bool align = true;              // false: take both sides as they are, whatever the daemon has yet to catch up with
   int align_timeout_ms = 10'000;  // how long to wait for the daemon to catch up
+  bool at_once = false;           // read everything in one transaction: for a sink that nobody goes on writing
   int busy_timeout_ms = 10'000;   // how long to wait for a writer's lock
   bool any_shape = false;         // a table or column that the sink lacks holds nothing, instead of being an error
   std::function<void(const VerifyProgress&)> progress;
@@ -104,7 +106,7 @@ struct VerifyReport {
 };
 
 /// Fails when it cannot tell: kBusy when the daemon does not catch up in time, kSchema when a table or column is
-/// missing or nothing has been materialized yet.
+/// missing or nothing has been materialized yet. `report.epoch` is the sink's when the two sides were last looked at together.
 Result<VerifyReport> verify(const VerifyOptions& options);
 
 /// Writes what the four tables must hold into a new database file. Needs no sink; `as_of` must be given unless

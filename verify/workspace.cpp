@@ -115,30 +115,30 @@ Result<SinkState> Workspace::begin_aligned() {
     ADM_ASSIGN(SinkState state, read_sink_state());
     if (!state.recorded || !options_.align) return state;
 
-    ADM_ASSIGN(const std::int64_t product_pending, pending(product_, "product"));
-    ADM_ASSIGN(const std::int64_t ads_pending, pending(ads_, "ads"));
+    ADM_ASSIGN(const std::int64_t product_pending, pending(product_, state.product_seq));
+    ADM_ASSIGN(const std::int64_t ads_pending, pending(ads_, state.ads_seq));
     if (product_pending == 0 && ads_pending == 0 && !state.holding) return state;
 
     ADM_TRY(end());
-    if (waited_ms >= options_.align_timeout_ms) {
-      if (product_pending < 0 || ads_pending < 0) {
-        return Error{
-            Errc::kBusy, "verify", options_.sink_db,
-            "the source's change log ends before the position of the rows: the source was replaced or restored; "
-            "run `admetricsd run --once` or try again"};
-      }
-      if (product_pending + ads_pending == 0) {
-        return Error{
-            Errc::kBusy, "verify", options_.sink_db,
-            "a day is torn (its row in processed_event_days is missing): the users whose events changed are held "
-            "back; try again when the pipeline has loaded it whole"};
-      }
-      return Error{Errc::kBusy, "verify", options_.sink_db,
-                   "the daemon has not caught up: " + std::to_string(product_pending + ads_pending) +
-                       " changes pending; run `admetricsd run --once` or try again"};
-    }
+    if (waited_ms >= options_.align_timeout_ms) return behind(product_pending, ads_pending);
     std::this_thread::sleep_for(std::chrono::milliseconds(kAlignPauseMs));
   }
+}
+
+Error Workspace::behind(std::int64_t product_pending, std::int64_t ads_pending) const {
+  if (product_pending < 0 || ads_pending < 0) {
+    return Error{Errc::kBusy, "verify", options_.sink_db,
+                 "the source's change log ends before the position of the rows: the source was replaced or restored; "
+                 "run `admetricsd run --once` or try again"};
+  }
+  if (product_pending + ads_pending == 0) {
+    return Error{Errc::kBusy, "verify", options_.sink_db,
+                 "a day is torn (its row in processed_event_days is missing): the users whose events changed are held "
+                 "back; try again when the pipeline has loaded it whole"};
+  }
+  return Error{Errc::kBusy, "verify", options_.sink_db,
+               "the daemon has not caught up: " + std::to_string(product_pending + ads_pending) +
+                   " changes pending; run `admetricsd run --once` or try again"};
 }
 
 Status Workspace::end() { return connection_->commit(); }
@@ -149,7 +149,12 @@ Result<SinkState> Workspace::read_sink_state() {
   if (!missing.empty()) return state;
   ADM_ASSIGN(sqlite::Statement row,
              connection_->prepare("SELECT as_of, epoch, json_valid(position), CASE WHEN json_valid(position) THEN "
-                                  "json_type(position, '$.holding') IS NOT NULL ELSE 0 END FROM " +
+                                  "json_type(position, '$.holding') IS NOT NULL ELSE 0 END, position, CASE WHEN "
+                                  "json_valid(position) AND json_extract(position, '$.capture') IS NOT 'scan' THEN "
+                                  "json_extract(position, '$.product.seq') END, CASE WHEN json_valid(position) AND "
+                                  "json_extract(position, '$.capture') IS NOT 'scan' THEN "
+                                  "json_extract(position, '$.ads.seq') END, CASE WHEN json_valid(position) THEN "
+                                  "json_extract(position, '$.capture') IS 'scan' ELSE 0 END FROM " +
                                   sink_ + "." + kSinkTable));
   ADM_ASSIGN(const bool found, row.step());
   if (!found) return state;
@@ -160,19 +165,29 @@ Result<SinkState> Workspace::read_sink_state() {
   if (const auto day = parse_day(row.text(0))) state.as_of = *day;
   if (row.type(1) == sqlite::ColumnType::kInteger) state.epoch = row.integer(1);
   state.holding = row.integer(3) != 0;
+  state.position = row.text(4);
+  state.scanned = row.integer(7) != 0;
+  if (row.type(5) == sqlite::ColumnType::kInteger) state.product_seq = row.integer(5);
+  if (row.type(6) == sqlite::ColumnType::kInteger) state.ads_seq = row.integer(6);
   return state;
 }
 
-Result<std::int64_t> Workspace::pending(const std::string& schema, const char* source) {
+Result<std::int64_t> Workspace::last_change(const std::string& schema) {
   ADM_ASSIGN(const bool logged, has_table(schema, kChangesTable));
   if (!logged) return 0;
-  const std::string seq = std::string("json_extract(position, '$.") + source + ".seq')";
-  // An AUTOINCREMENT table exists, so sqlite_sequence does; it has no row for a table that never had one.
-  return connection_->query_integer("SELECT CASE WHEN json_extract(position, '$.capture') IS 'scan' OR " + seq +
-                                    " IS NULL THEN 0 ELSE "
-                                    "coalesce((SELECT max(seq) FROM " +
-                                    schema + ".sqlite_sequence WHERE name = '" + kChangesTable + "'), 0) - " + seq +
-                                    " END FROM " + sink_ + "." + kSinkTable);
+  // An AUTOINCREMENT table exists, so sqlite_sequence does; it has no row for a table that never had one. A statement that
+  // fails half-way under OR FAIL leaves its records, but not the sequence.
+  const std::string log = schema + "." + kChangesTable;
+  return connection_->query_integer("SELECT max(coalesce((SELECT seq FROM " + schema +
+                                    ".sqlite_sequence WHERE name = '" + kChangesTable +
+                                    "'), 0), coalesce((SELECT max(seq) FROM " + log + "), 0))");
+}
+
+Result<std::int64_t> Workspace::pending(const std::string& schema, std::int64_t seq) {
+  ADM_ASSIGN(const bool logged, has_table(schema, kChangesTable));
+  if (!logged || seq < 0) return 0;
+  ADM_ASSIGN(const std::int64_t last, last_change(schema));
+  return last - seq;
 }
 
 Result<bool> Workspace::has_table(const std::string& schema, std::string_view table) {

@@ -19,6 +19,10 @@ struct SinkState {
   bool recorded = false;  // false: no `_admetrics_sink` row; the rest is then empty
   std::optional<Day> as_of;
   std::optional<std::int64_t> epoch;
+  std::string position;           // as it stands there
+  std::int64_t product_seq = -1;  // of it: the last records of the change logs; -1: it names none
+  std::int64_t ads_seq = -1;
+  bool scanned = false;  // capture = "scan": the position names no record
   bool holding = false;  // some users' rows are deliberately behind, while the pipeline reloads a day
 };
 
@@ -43,6 +47,12 @@ class Workspace {
   /// Opens a transaction that reads all databases, the sink where there is one at the sources' very position.
   Result<SinkState> begin_aligned();
   Status end();
+  /// Inside a read transaction.
+  Result<SinkState> read_sink_state();
+  /// The last record that the source's change log ever had; 0 without a log.
+  Result<std::int64_t> last_change(const std::string& schema);
+  /// Why rows and sources cannot be looked at together; so many records lie between them.
+  [[nodiscard]] Error behind(std::int64_t product_pending, std::int64_t ads_pending) const;
 
   [[nodiscard]] Result<bool> has_table(const std::string& schema, std::string_view table);
   /// Those of `columns` that the table lacks; all of them when there is no such table.
@@ -60,9 +70,8 @@ class Workspace {
 
   Status create_scratch();
   Result<std::string> attach(const std::string& path, const std::string& schema);
-  Result<SinkState> read_sink_state();
-  /// How many changes the sources hold beyond the sink's position; negative when they end before it.
-  Result<std::int64_t> pending(const std::string& schema, const char* source);
+  /// How many changes the source holds beyond the sink's position `seq`; negative when it ends before it.
+  Result<std::int64_t> pending(const std::string& schema, std::int64_t seq);
 
   const VerifyOptions& options_;
   FunctionContext context_;  // before the connection, which calls functions with it

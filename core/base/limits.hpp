@@ -26,7 +26,7 @@ inline constexpr std::int64_t kRenderBytesPerUser =
 inline constexpr std::size_t kSinkKeysListedMax = 65'536;  // a commit of more cells is not listed, but redone whole
 inline constexpr std::size_t kReceiptKeysMax = 500;        // changed keys that a receipt carries to subscribers
 inline constexpr std::size_t kJournalKeysMax = 32'768;     // an epoch that changes more keys is journaled as a whole
-inline constexpr std::size_t kMismatchesListedMax = 32;      // that an epoch's report names; it counts all
+inline constexpr std::size_t kMismatchesListedMax = 32;    // that an epoch's report names; it counts all
 inline constexpr std::size_t kReceiptRowsMax = 131'072;    // rows that a receipt names for the journal
 inline constexpr std::size_t kMetaCellsCachedMax = 100'000;
 

@@ -113,8 +113,7 @@ Status Engine::load(const std::function<void(const EpochProgress&)>& on_progress
   };
   bool main_rows_expected =
       std::any_of(state->rows.begin(), state->rows.end(), [](const RowShard& rows) { return rows.cell_count() > 0; });
-  if (!main_rows_expected)
-    ADM_TRY(ledger_->scan_ad_day_keys([&](DictionaryId, Day) { main_rows_expected = true; }));
+  if (!main_rows_expected) ADM_TRY(ledger_->scan_ad_day_keys([&](DictionaryId, Day) { main_rows_expected = true; }));
   for (Sink* sink : sinks_) {
     ADM_ASSIGN(SinkState at, sink->open());
     if (at.fresh && at.empty && header_.epoch.value == 0) continue;

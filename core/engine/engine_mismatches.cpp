@@ -51,8 +51,8 @@ void Mismatches::add(Mismatches&& others) {
 bool Engine::is_quiet(const EpochRequest& request, const EpochReport& report, const EpochInput& input, const Plan& plan,
                       const std::vector<RejectChange>& rejects) const {
   // With several sinks, the first would have to know what the others will find.
-  if (request.wish != Cause::kAudit || report.audited || report.reconciled || request.purge ||
-      request.commit_always || sinks_.size() != 1)
+  if (request.wish != Cause::kAudit || report.audited || report.reconciled || request.purge || request.commit_always ||
+      sinks_.size() != 1)
     return false;
   if (!keys_to_redo_.empty() || sink_ahead_ || !rejects.empty() || meta_->rejects_changed()) return false;
   if (input.position != header_.position || input.mappings != header_.mappings || request.as_of != header_.as_of)
@@ -61,7 +61,8 @@ bool Engine::is_quiet(const EpochRequest& request, const EpochReport& report, co
   return std::all_of(state_->users.begin(), state_->users.end(),
                      [](const UserShard& shard) { return shard.changed().empty() && shard.removed().empty(); }) &&
          plan.rows.empty() &&
-         std::all_of(plan.cells.begin(), plan.cells.end(), [](const auto& item) { return item.whole_causes.empty(); }) &&
+         std::all_of(plan.cells.begin(), plan.cells.end(),
+                     [](const auto& item) { return item.whole_causes.empty(); }) &&
          std::all_of(meta_->dirty_names().begin(), meta_->dirty_names().end(), only_compared) &&
          std::all_of(meta_->dirty_hierarchies().begin(), meta_->dirty_hierarchies().end(), only_compared);
 }
@@ -78,7 +79,8 @@ void Engine::note_foreign_writes(const Plan& plan, const std::vector<SinkReceipt
     }
     const Plan::Item& item = *cells.at(packed({entity, row.key.day}));
     if (!item.whole_causes.empty()) return true;
-    const DictionaryId value = row.breakdown == Breakdown::kNone ? DictionaryId{} : state_->dictionary.intern(row.value);
+    const DictionaryId value =
+        row.breakdown == Breakdown::kNone ? DictionaryId{} : state_->dictionary.intern(row.value);
     const RowKey key{item.cell, row.breakdown, value};
     const std::span<const DirtyRow> dirty = plan.rows_of(item);
     return std::any_of(dirty.begin(), dirty.end(),
@@ -101,9 +103,8 @@ void Engine::note_foreign_writes(const Plan& plan, const std::vector<SinkReceipt
       more -= static_cast<std::int64_t>(receipt.rows.size());
       if (more > 0) foreign("rows whose key is none of ours");
       --more;
-    } else if (!plan.rows.empty() || std::any_of(plan.cells.begin(), plan.cells.end(), [](const auto& item) {
-                 return !item.whole_causes.empty();
-               })) {
+    } else if (!plan.rows.empty() || std::any_of(plan.cells.begin(), plan.cells.end(),
+                                                 [](const auto& item) { return !item.whole_causes.empty(); })) {
       more = 0;  // some had a reason, and nobody knows which
     } else if (more > 0) {
       foreign("more rows than can be listed");

@@ -125,8 +125,8 @@ struct SinkKey {
 
 /// Where a sink stands.
 struct SinkState {
-  bool fresh = true;  // never committed to
-  bool empty = true;  // its tables hold no row at all
+  bool fresh = true;       // never committed to
+  bool empty = true;       // its tables hold no row at all
   bool main_empty = true;  // the main table holds none
   std::string ledger;
   EpochId epoch;

@@ -30,8 +30,7 @@ enum class Cause : std::uint16_t {
 inline constexpr std::array<Cause, 15> kCauses{
     Cause::kEvent,    Cause::kLateEvent, Cause::kReAttribution, Cause::kUser,     Cause::kValue,
     Cause::kMeta,     Cause::kMapping,   Cause::kTimePassing,   Cause::kSettings, Cause::kRepair,
-    Cause::kBackfill, Cause::kReconcile, Cause::kFirstFill,     Cause::kNotKnown,
-    Cause::kAudit,
+    Cause::kBackfill, Cause::kReconcile, Cause::kFirstFill,     Cause::kNotKnown, Cause::kAudit,
 };
 
 /// `event`, `late_event`, …: what programs read.

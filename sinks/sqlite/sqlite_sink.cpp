@@ -694,8 +694,7 @@ bool SqliteSink::is_free() {
   const bool asked = database_->execute("PRAGMA busy_timeout = 0").ok();
   const bool free = database_->begin_immediate().ok();
   database_->rollback();
-  const bool restored =
-      database_->execute("PRAGMA busy_timeout = " + std::to_string(options_.busy_timeout_ms)).ok();
+  const bool restored = database_->execute("PRAGMA busy_timeout = " + std::to_string(options_.busy_timeout_ms)).ok();
   return asked && free && restored;
 }
 

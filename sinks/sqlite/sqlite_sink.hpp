@@ -39,9 +39,9 @@ struct SqliteSinkOptions {
 
 /// What somebody else did to the tables, as far as can be seen without reading them.
 struct ForeignWork {
-  std::string everything;       // why every row has to be compared; "": it need not be
-  std::vector<SinkKey> added;   // keys of rows that somebody added
-  bool strange_keys = false;    // and some whose key is none that anybody could have wanted
+  std::string everything;      // why every row has to be compared; "": it need not be
+  std::vector<SinkKey> added;  // keys of rows that somebody added
+  bool strange_keys = false;   // and some whose key is none that anybody could have wanted
 
   [[nodiscard]] bool any() const { return !everything.empty() || !added.empty() || strange_keys; }
 };
@@ -140,7 +140,7 @@ class SqliteSink : public Sink {
   CommitHeader header_;
   std::string committed_at_;
   std::optional<std::tuple<std::string, std::int32_t, std::string, Day>> last_cell_;  // inserted in this epoch
-  bool tables_empty_ = false;                                           // nothing to compare with: inserts only
+  bool tables_empty_ = false;  // nothing to compare with: inserts only
   std::size_t keys_noted_ = 0;
   bool keys_complete_ = true;  // the list names everything that the ledger has not heard of
   std::size_t cells_written_ = 0;

@@ -4,8 +4,10 @@
 #include <sys/vfs.h>
 
 #include <algorithm>
+#include <deque>
 #include <iterator>
 #include <map>
+#include <utility>
 
 #include "core/base/release.hpp"
 
@@ -14,6 +16,7 @@ namespace {
 
 constexpr int kArmAttemptsMax = 5;
 constexpr std::int64_t kTrimAfterRecords = 5'000;
+constexpr std::int64_t kKeptStepMicros = 1'000'000;
 constexpr int kTrimTransactionsPerEpoch = 4;  // what streams waits for them
 
 // What a full scan and a look-up cost, in nanoseconds a row and a key: measured by bench/, to choose the cheaper one.
@@ -89,6 +92,9 @@ struct SqliteSource::Database {
   std::int64_t seen_data_version = -1;  // just before the open epoch's snapshot
   std::int64_t acknowledged_seq = 0;
   std::int64_t trimmed_seq = 0;
+  std::int64_t expired_seq = 0;
+  // What was acknowledged when, oldest first: the last record, and the monotonic time after which it may be removed.
+  std::deque<std::pair<std::int64_t, std::int64_t>> kept;
   bool marked = false;     // since it was opened
   bool mark_known = true;  // the file was as the ledger has seen it last
 };
@@ -636,8 +642,18 @@ Status SqliteSource::acknowledge(const std::string& position) {
       database.taken_data_version = database.seen_data_version;
       continue;
     }
-    if (database.acknowledged_seq - database.trimmed_seq >= kTrimAfterRecords) {
-      if (auto trimmed = trim_side(side, kTrimTransactionsPerEpoch); !trimmed) return std::move(trimmed).error();
+    if (keeps_acknowledged()) {
+      const std::int64_t now = options_.clock->steady_micros();
+      if (database.kept.empty() ||
+          now + options_.keep_acknowledged_micros - database.kept.back().second >= kKeptStepMicros) {
+        database.kept.emplace_back(0, now + options_.keep_acknowledged_micros);
+      }
+      database.kept.back().first = database.acknowledged_seq;
+    }
+    const std::int64_t expired = expired_seq(side);
+    if (expired - database.trimmed_seq >= kTrimAfterRecords) {
+      if (auto trimmed = trim_side(side, expired, kTrimTransactionsPerEpoch); !trimmed)
+        return std::move(trimmed).error();
     }
   }
   return {};
@@ -650,11 +666,24 @@ sqlite::Connection& SqliteSource::writer(Side side, std::string_view work) {
   return connection;
 }
 
-Result<bool> SqliteSource::trim_side(Side side, int transactions_max) {
+bool SqliteSource::keeps_acknowledged() const {
+  return options_.keep_acknowledged_micros > 0 && options_.clock != nullptr;
+}
+
+std::int64_t SqliteSource::expired_seq(Side side) {
   Database& database = *databases_[side];
-  ADM_ASSIGN(const bool all,
-             trim_log(writer(side, "trim"), database.acknowledged_seq, transactions_max, options_.pause));
-  if (all) database.trimmed_seq = database.acknowledged_seq;
+  if (!keeps_acknowledged()) return database.acknowledged_seq;
+  const std::int64_t now = options_.clock->steady_micros();
+  while (!database.kept.empty() && database.kept.front().second <= now) {
+    database.expired_seq = database.kept.front().first;
+    database.kept.pop_front();
+  }
+  return std::max(database.expired_seq, database.trimmed_seq);
+}
+
+Result<bool> SqliteSource::trim_side(Side side, std::int64_t seq, int transactions_max) {
+  ADM_ASSIGN(const bool all, trim_log(writer(side, "trim"), seq, transactions_max, options_.pause));
+  if (all) databases_[side]->trimmed_seq = seq;
   return all;
 }
 
@@ -662,7 +691,9 @@ Status SqliteSource::trim() {
   if (!options_.triggers) return {};
   for (const Side side : {kProduct, kAds}) {
     if (!databases_[side] || databases_[side]->acknowledged_seq == databases_[side]->trimmed_seq) continue;
-    if (auto trimmed = trim_side(side, std::numeric_limits<int>::max()); !trimmed) return std::move(trimmed).error();
+    const std::int64_t seq = databases_[side]->acknowledged_seq;
+    if (auto trimmed = trim_side(side, seq, std::numeric_limits<int>::max()); !trimmed)
+      return std::move(trimmed).error();
   }
   return {};
 }
@@ -672,8 +703,12 @@ Result<bool> SqliteSource::trim_some() {
   bool all = true;
   for (const Side side : {kProduct, kAds}) {
     if (!databases_[side] || databases_[side]->acknowledged_seq == databases_[side]->trimmed_seq) continue;
-    ADM_ASSIGN(const bool trimmed, trim_side(side, kTrimTransactionsPerEpoch));
-    all = all && trimmed;
+    const std::int64_t seq = expired_seq(side);
+    bool trimmed = true;
+    if (seq != databases_[side]->trimmed_seq) {
+      ADM_ASSIGN(trimmed, trim_side(side, seq, kTrimTransactionsPerEpoch));
+    }
+    all = all && trimmed && seq == databases_[side]->acknowledged_seq;
   }
   return all;
 }

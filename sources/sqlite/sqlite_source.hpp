@@ -32,6 +32,9 @@ struct SqliteSourceOptions {
   std::int64_t hold_torn_days_max_seconds = 0;
   const Clock* clock = nullptr;
   sqlite::LockMeters* locks = nullptr;  // measure how long our writes hold the write locks
+  /// How long records stay after they were acknowledged, for those who follow the log beside us (`verify`). 0, or no clock:
+  /// no longer than until `trim_some`.
+  std::int64_t keep_acknowledged_micros = 0;
   /// Waits between two write transactions of one piece of work; none: no wait.
   std::function<void(std::int64_t micros)> pause = nullptr;
 };
@@ -73,7 +76,7 @@ class SqliteSource : public Source {
 
   /// Removes every acknowledged record from the logs.
   Status trim();
-  /// Removes some, in a moment. True: there are no more.
+  /// Removes some that were acknowledged a while ago, in a moment. True: there are no more to come.
   Result<bool> trim_some();
   /// Records and bytes of the logs as they stand; bytes by the pages in use, an estimate of what records take.
   Result<LogSize> log_size();
@@ -115,7 +118,10 @@ class SqliteSource : public Source {
   Result<Mappings> read_mappings();
   /// The connection that may write, measured under `work`.
   sqlite::Connection& writer(Side side, std::string_view work);
-  Result<bool> trim_side(Side side, int transactions_max);
+  Result<bool> trim_side(Side side, std::int64_t seq, int transactions_max);
+  [[nodiscard]] bool keeps_acknowledged() const;
+  /// The last record that was acknowledged long enough ago.
+  std::int64_t expired_seq(Side side);
 
   SqliteSourceOptions options_;
   std::array<std::unique_ptr<Database>, 2> databases_;

@@ -63,9 +63,12 @@ class SelfAudit : public testing::Test {
                                               {"revenue_usd", support::real(0)}});
   }
   void meta(std::string_view table, const std::string& ad, const std::string& date, double spend) {
-    support::Columns row{{"ad_id", text(ad)},         {"date", text(date)},
-                         {"adset_id", text("s1")},    {"campaign_id", text("c1")},
-                         {"campaign_name", text("First")}, {"spend", support::real(spend)}};
+    support::Columns row{{"ad_id", text(ad)},
+                         {"date", text(date)},
+                         {"adset_id", text("s1")},
+                         {"campaign_id", text("c1")},
+                         {"campaign_name", text("First")},
+                         {"spend", support::real(spend)}};
     if (table == support::kMetaCountry) row.emplace_back("country", text("US"));
     world_.source().insert(table, row);
   }
@@ -73,9 +76,9 @@ class SelfAudit : public testing::Test {
   /// One epoch that looks at everything.
   EpochReport look() {
     const support::MachineOptions& machine = world_.machine_options();
-    support::look_at(must(support::everything_to_look_at(machine, world_.machine().ledger().path(),
-                                                         machine.state_dir + "/look.db")),
-                     world_.request);
+    support::look_at(
+        must(support::everything_to_look_at(machine, world_.machine().ledger().path(), machine.state_dir + "/look.db")),
+        world_.request);
     return world_.epoch();
   }
   static std::vector<std::string> told(const EpochReport& report) {
@@ -116,7 +119,8 @@ class SelfAudit : public testing::Test {
     return rows;
   }
   /// Changes what the ledger has of `table`, while the daemon does not run.
-  void damage_ledger(const std::string& select, const std::string& update, const std::function<Bytes(BytesView)>& change) {
+  void damage_ledger(const std::string& select, const std::string& update,
+                     const std::function<Bytes(BytesView)>& change) {
     const std::string path = world_.machine().ledger().path();
     {
       const auto ledger = must(sqlite::Connection::open(path, sqlite::OpenMode::kReadWrite, 5'000));
@@ -203,10 +207,11 @@ TEST_F(SelfAudit, FindsWrongNamesAndPairs) {
                   {"foreign_write: ad set and campaign of ad a2"})
                 .size(),
             1U);
-  EXPECT_THAT(plant("INSERT INTO id_name_mapping (entity_type, entity_id, canonical_name) VALUES ('ad', 'stranger', "
-                    "'x'); INSERT INTO id_hierarchy_mapping (ad_id, adset_id, campaign_id) VALUES ('stranger', 'x', 'y')",
-                    {"foreign_write: name of ad stranger", "foreign_write: ad set and campaign of ad stranger"}),
-              IsEmpty());
+  EXPECT_THAT(
+      plant("INSERT INTO id_name_mapping (entity_type, entity_id, canonical_name) VALUES ('ad', 'stranger', "
+            "'x'); INSERT INTO id_hierarchy_mapping (ad_id, adset_id, campaign_id) VALUES ('stranger', 'x', 'y')",
+            {"foreign_write: name of ad stranger", "foreign_write: ad set and campaign of ad stranger"}),
+      IsEmpty());
 }
 
 TEST_F(SelfAudit, SaysWhyInTheJournal) {
@@ -221,10 +226,12 @@ TEST_F(SelfAudit, SaysWhyInTheJournal) {
 }
 
 TEST_F(SelfAudit, FindsAChangeThatCaptureMissed) {
-  const std::string triggers = "SELECT group_concat(sql, ';') FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = "
-                               "'user_product_metrics'";
-  const std::string names = "SELECT group_concat('DROP TRIGGER ' || name, ';') FROM sqlite_schema WHERE type = "
-                            "'trigger' AND tbl_name = 'user_product_metrics'";
+  const std::string triggers =
+      "SELECT group_concat(sql, ';') FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = "
+      "'user_product_metrics'";
+  const std::string names =
+      "SELECT group_concat('DROP TRIGGER ' || name, ';') FROM sqlite_schema WHERE type = "
+      "'trigger' AND tbl_name = 'user_product_metrics'";
   const auto product =
       must(sqlite::Connection::open(world_.machine_options().product_db, sqlite::OpenMode::kReadWrite, 5'000));
   // Triggers' own texts hold semicolons, which is no matter: each ends where it ends.
@@ -262,16 +269,17 @@ TEST_F(SelfAudit, FindsAUserWhoIsDamagedInTheLedger) {
 
 TEST_F(SelfAudit, FindsAnAdDayThatIsDamagedInTheLedger) {
   const support::StoredTables before = world_.stored();
-  damage_ledger("SELECT contribution FROM ad_day JOIN dictionary ON id = ad WHERE text = 'a1' ORDER BY day DESC",
-                "UPDATE ad_day SET contribution = ?1 WHERE ad = (SELECT id FROM dictionary WHERE text = 'a1') AND day = "
-                "(SELECT max(day) FROM ad_day)",
-                [](BytesView bytes) {
-                  MetaContribution contribution = must(decode_ad_day(bytes));
-                  contribution.front().sums.spend_micros += 3'000'000;
-                  Bytes changed;
-                  encode(contribution, changed);
-                  return changed;
-                });
+  damage_ledger(
+      "SELECT contribution FROM ad_day JOIN dictionary ON id = ad WHERE text = 'a1' ORDER BY day DESC",
+      "UPDATE ad_day SET contribution = ?1 WHERE ad = (SELECT id FROM dictionary WHERE text = 'a1') AND day = "
+      "(SELECT max(day) FROM ad_day)",
+      [](BytesView bytes) {
+        MetaContribution contribution = must(decode_ad_day(bytes));
+        contribution.front().sums.spend_micros += 3'000'000;
+        Bytes changed;
+        encode(contribution, changed);
+        return changed;
+      });
   const EpochReport report = look();
   EXPECT_THAT(told(report), ElementsAre("missed_change: ad a1 2026-01-18"));
   EXPECT_EQ(world_.stored(), before);  // the campaign's and the ad set's sums, too

@@ -63,11 +63,10 @@ TEST(TelemetryTest, TheSelfAuditIsToldByKind) {
   status.self_audit.progress.verified_total = 100;
   status.self_audit.progress.oldest_unverified_seconds = 12.5;
   const std::string text = telemetry.text(status);
-  for (const char* line :
-       {"admetricsd_audit_mismatches_total{kind=\"missed_change\"} 1\n",
-        "admetricsd_audit_mismatches_total{kind=\"foreign_write\"} 4\n", "admetricsd_audit_verified_total 100\n",
-        "admetricsd_audit_oldest_unverified_seconds 12.5\n", "admetricsd_audit_every_seconds 604800\n",
-        "admetricsd_audit_share_too_small 0\n"}) {
+  for (const char* line : {"admetricsd_audit_mismatches_total{kind=\"missed_change\"} 1\n",
+                           "admetricsd_audit_mismatches_total{kind=\"foreign_write\"} 4\n",
+                           "admetricsd_audit_verified_total 100\n", "admetricsd_audit_oldest_unverified_seconds 12.5\n",
+                           "admetricsd_audit_every_seconds 604800\n", "admetricsd_audit_share_too_small 0\n"}) {
     EXPECT_THAT(text, HasSubstr(line));
   }
 }

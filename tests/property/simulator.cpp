@@ -198,13 +198,11 @@ void Simulator::draw_look() {
   if (!look_random_.chance(0.25)) return;
   const support::MachineOptions& machine = world_->machine_options();
   if (!std::filesystem::exists(machine.sink_db)) return;
-  auto everything = support::everything_to_look_at(
-      machine, world_->machine().ledger().path(), machine.state_dir + "/look-" + std::to_string(++looks_) + ".db");
+  auto everything = support::everything_to_look_at(machine, world_->machine().ledger().path(),
+                                                   machine.state_dir + "/look-" + std::to_string(++looks_) + ".db");
   if (!everything) return;  // there are no tables yet, or no longer
   const double share = look_random_.one_of({1.0, 0.5, 0.1});
-  const auto some = [&](auto& keys) {
-    std::erase_if(keys, [&](const auto&) { return !look_random_.chance(share); });
-  };
+  const auto some = [&](auto& keys) { std::erase_if(keys, [&](const auto&) { return !look_random_.chance(share); }); };
   some(everything->users);
   some(everything->ad_days);
   some(everything->rows);

@@ -50,8 +50,8 @@ class Simulator {
   std::unique_ptr<support::World> world_;
   std::unique_ptr<DrawnPipeline> pipeline_;
   bool audit_pending_ = false;
-  bool tampered_ = false;    // somebody else wrote into our tables, and no epoch has looked yet
-  Random look_random_;       // of its own: the histories stay what they were
+  bool tampered_ = false;  // somebody else wrote into our tables, and no epoch has looked yet
+  Random look_random_;     // of its own: the histories stay what they were
   int looks_ = 0;
   JournalWatch journal_;
   std::vector<std::string> history_;
