@@ -45,9 +45,7 @@ std::optional<Request> request_of(const std::string& text) {
   Request request;
   request.since = parse_day(text_of("since"));
   request.until = parse_day(text_of("until"));
-  for (const Level level : kLevels) {
-    if (name_of(level) == text_of("level")) request.level = level;
-  }
+  request.level = parse_level(text_of("level"));
   request.entity_id = text_of("entity_id");
   const auto number_of = [&](const char* name) -> std::int64_t {
     const auto* found = object->if_contains(name);
@@ -286,9 +284,7 @@ void Backfill::put(const sqlite::Statement& item, Share& into) {
   std::string key1(item.text(3));
   SinkKey row;
   row.day = Day{static_cast<std::int32_t>(item.integer(1))};
-  for (const Level level : kLevels) {
-    if (name_of(level) == key1) row.level = level;
-  }
+  row.level = parse_level(key1).value_or(row.level);
   row.entity_id = item.text(4);
   switch (static_cast<Item>(item.integer(2))) {
     case Item::kAdDay: into.ad_days.push_back({std::move(key1), std::string(item.text(4))}); break;

@@ -31,13 +31,6 @@ const char* user_column_of(Level level) {
   return "";
 }
 
-std::optional<Level> level_of(std::string_view name) {
-  for (const Level level : kLevels) {
-    if (name_of(level) == name) return level;
-  }
-  return std::nullopt;
-}
-
 class Planner {
  public:
   Planner(sqlite::Connection& list, const Places& places, const Request& request, const std::atomic<bool>& stop,
@@ -261,7 +254,7 @@ class Planner {
                                                : "";
     const auto on_cell = [&](const sqlite::Statement& row) -> Status {
       const auto day = parse_day(row.text(2));
-      if (!level_of(row.text(0)) || !day || row.type(1) != sqlite::ColumnType::kText || row.text(1).empty()) {
+      if (!parse_level(row.text(0)) || !day || row.type(1) != sqlite::ColumnType::kText || row.text(1).empty()) {
         strange_keys_ = true;  // the self-audit and a full `--backfill --once` remove those
         return {};
       }
@@ -272,7 +265,7 @@ class Planner {
           *sink, table, "SELECT DISTINCT entity_type, entity_id, date FROM " + table + " WHERE 1" + entity, on_cell));
     }
     const auto on_name = [&](const sqlite::Statement& row) -> Status {
-      if (level_of(row.text(0)) && row.type(1) == sqlite::ColumnType::kText)
+      if (parse_level(row.text(0)) && row.type(1) == sqlite::ColumnType::kText)
         return add(kFirstDay, Item::kName, row.text(0), row.text(1));
       strange_keys_ = true;
       return Status();

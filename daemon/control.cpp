@@ -23,9 +23,7 @@ std::string read_request(const boost::json::object& from, backfill::Request& req
       if (!day) return std::string(name) + " must be a day such as 2025-07-31";
       (name == "since" ? request.since : request.until) = day;
     } else if (name == "entity_type") {
-      for (const Level level : kLevels) {
-        if (value.is_string() && name_of(level) == std::string_view(value.get_string())) request.level = level;
-      }
+      if (value.is_string()) request.level = parse_level(value.get_string());
       if (!request.level) return "entity_type must be campaign, adset or ad";
     } else if (name == "entity_id") {
       if (!value.is_string() || value.get_string().empty()) return "entity_id must be a text";

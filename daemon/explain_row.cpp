@@ -58,17 +58,9 @@ Result<Explanation> explain_row(const Config& config, ExplainOptions options, co
 std::optional<BreakdownValue> parse_breakdown_value(const std::string& text) {
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos) return std::nullopt;
-  for (const Breakdown breakdown : kBreakdowns) {
-    if (name_of(breakdown) == text.substr(0, equals)) return BreakdownValue{breakdown, text.substr(equals + 1)};
-  }
-  return std::nullopt;
-}
-
-std::optional<Level> parse_level(const std::string& name) {
-  for (const Level level : kLevels) {
-    if (name_of(level) == name) return level;
-  }
-  return std::nullopt;
+  const auto breakdown = parse_breakdown(std::string_view(text).substr(0, equals));
+  if (!breakdown) return std::nullopt;
+  return BreakdownValue{*breakdown, text.substr(equals + 1)};
 }
 
 }  // namespace admetrics

@@ -19,6 +19,5 @@ struct BreakdownValue {
   std::string value;
 };
 std::optional<BreakdownValue> parse_breakdown_value(const std::string& text);
-std::optional<Level> parse_level(const std::string& name);
 
 }  // namespace admetrics

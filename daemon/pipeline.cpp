@@ -32,12 +32,8 @@ constexpr std::int64_t kRetryLastMs = 10'000;
 constexpr std::int64_t kOnceRetryMicros = 60'000'000;  // `run --once` waits this long for a lock, then says so
 // `run --once` keeps nobody from their rows meanwhile: where nobody else writes, a first fill goes in long transactions.
 constexpr std::int64_t kFillAloneMicros = 1'000'000;
-constexpr std::int64_t kBackfillShareItems = 256;   // some milliseconds, so that what streams hardly waits
+constexpr std::int64_t kShareItems = 256;           // some milliseconds, so that what streams hardly waits
 constexpr std::int64_t kLargeEpochCells = 100'000;  // gives its memory back when it is done
-constexpr std::int64_t kCompareAgainFactor = 10;    // all rows are compared for at most a tenth of the time
-constexpr std::size_t kMismatchesKept = 20;         // in the status
-constexpr std::size_t kMismatchLinesMax = 50;       // in the log, within each of these:
-constexpr std::int64_t kTellMismatchesMicros = 60'000'000;
 
 /// Whether waiting may mend it.
 bool may_pass(Errc code) {
@@ -235,6 +231,7 @@ Status Pipeline::open() {
   audit_ = std::make_unique<backfill::SelfAudit>(config_->state_dir + "/audit.db", places, *clock_,
                                                  std::random_device{}(), [this] { notify(); });
   audit_->set(tunables().audit);
+  auditor_ = std::make_unique<Auditor>(*audit_, *engine_, *sink_, *clock_);
   if (Status resumed = audit_->resume_after_restart(); !resumed.ok()) log_warning(resumed.error().line());
   if (sqlite::library_has_wal_reset_race()) {
     log_warning(
@@ -344,10 +341,11 @@ EpochRequest Pipeline::request_for(bool first) {
   request.audit_until = options_.until;
   if (!first && !options_.once) {
     take_backfill_share(request);
-    if (foreign_work_due()) {
-      compare_foreign_work(request);
+    if (auditor_->foreign_work_due()) {
+      share_ = {};  // waits: what is found now is no find of a backfill's
+      auditor_->compare_foreign_work(request);
     } else if (std::exchange(audit_due_, false) && share_.items == 0) {
-      take_audit_share(request);
+      auditor_->take_share(request, share_items());
     }
   }
   request.commit_always = heartbeat_sent_micros_ != 0;
@@ -394,13 +392,13 @@ Result<bool> Pipeline::run_epoch(bool first) {
         if (Status taken = backfill_->taken(share_); !taken.ok()) log_warning(taken.error().line());
         share_ = {};
       }
-      end_audit_share(&*report);
+      auditor_->end_epoch(&*report);
       note_epoch(*report);
-      note_mismatches(report->mismatches);
+      if (!report->mismatches.empty()) write_status("streaming", true);
       if (first && options_.backfill && !options_.once) begin_backfill(*report);
       return true;
     }
-    end_audit_share(nullptr);
+    auditor_->end_epoch(nullptr);
     const Error& error = report.error();
     if (stop_.load() || error.code == Errc::kInterrupted) return false;
     // Before the first epoch an operator watches: what waiting does not mend is said at once. Later the cause may pass
@@ -446,7 +444,7 @@ void Pipeline::wait_for_work() {
     const std::int64_t since = clock_->steady_micros();
     const auto left_ms = [&] { return (since - clock_->steady_micros()) / 1'000 + tunables().scan_interval_ms; };
     while (!stop_.load() && !orders_->waiting() && !orders_->paused() && !backfill_->ready() && left_ms() > 0) {
-      if (foreign_work_due()) return;
+      if (auditor_->foreign_work_due()) return;
       if (audit_ready()) {
         // Where the source has changed, it would be read whole, before its time.
         const auto changed = source_->has_changes();
@@ -469,7 +467,7 @@ void Pipeline::wait_for_work() {
       while (!stop_.load() && !orders_->waiting() && left_ms() > 0) wait(std::min(left_ms(), kPollMs));
       return;
     }
-    if (backfill_->ready() || foreign_work_due()) return;
+    if (backfill_->ready() || auditor_->foreign_work_due()) return;
     if (followers_->serve(*engine_)) continue;
     audit_due_ = audit_ready();
     if (audit_due_) return;
@@ -587,11 +585,14 @@ void Pipeline::begin_backfill(const EpochReport& first_epoch) {
   log_info(started.ok() ? "backfill: planning" : "backfill: the one that was left open goes on");
 }
 
+std::int64_t Pipeline::share_items() const {
+  return status_.memory_level == MemoryLevel::kNormal ? kShareItems : kShareItems / 2;
+}
+
 void Pipeline::take_backfill_share(EpochRequest& request) {
   share_ = {};
   if (!backfill_->ready()) return;
-  auto share =
-      backfill_->share(status_.memory_level == MemoryLevel::kNormal ? kBackfillShareItems : kBackfillShareItems / 2);
+  auto share = backfill_->share(share_items());
   const backfill::Progress progress = backfill_->progress();
   if (!share) {
     log_warning("backfill: " + share.error().line());
@@ -611,122 +612,6 @@ std::int64_t Pipeline::audit_ready_at_micros() {
   const bool may = status_.memory_level != MemoryLevel::kOver && status_.held_back.days.empty() &&
                    !status_.held_back.everyone && !backfill_->progress().open();
   return may ? audit_->ready_at_micros() : INT64_MAX;
-}
-
-void Pipeline::take_audit_share(EpochRequest& request) {
-  audit_began_micros_ = clock_->steady_micros();
-  // Beside a writer who takes his time there is nothing to wait for, and nothing that fails.
-  if (!sink_->is_free()) return audit_->put_off(kPollMs * 1'000);
-  if (audited_changes_.epoch.value == 0) audited_changes_.epoch = engine_->header().epoch;
-  const std::int64_t items =
-      status_.memory_level == MemoryLevel::kNormal ? kBackfillShareItems : kBackfillShareItems / 2;
-  auto share = audit_->share(items, [this](std::size_t rows_max, backfill::Share& into) {
-    auto scanned =
-        engine_->scan_changes(audited_changes_, rows_max, [&](const SinkKey& key) { into.rows.push_back(key); });
-    return scanned ? Status() : Status(scanned.error());
-  });
-  if (!share) {
-    log_warning("self-audit: " + share.error().line());
-    audit_->not_taken(clock_->steady_micros() - audit_began_micros_);
-    return;
-  }
-  audit_share_ = std::move(share).value();
-  if (audit_share_.items == 0) return;
-  request.wish = Cause::kAudit;
-  request.users = audit_share_.users;
-  request.ad_days = audit_share_.ad_days;
-  request.rows.insert(request.rows.end(), audit_share_.rows.begin(), audit_share_.rows.end());
-  request.purge = request.purge || audit_share_.strange_keys;
-}
-
-bool Pipeline::foreign_work_due() {
-  sink::ForeignWork more = sink_->take_foreign_work();
-  if (foreign_.everything.empty()) foreign_.everything = std::move(more.everything);
-  std::move(more.added.begin(), more.added.end(), std::back_inserter(foreign_.added));
-  foreign_.strange_keys = foreign_.strange_keys || more.strange_keys;
-  if (!foreign_.everything.empty()) foreign_.added.clear();  // among everything
-  return foreign_.any() && (foreign_.everything.empty() || clock_->steady_micros() >= compare_again_micros_);
-}
-
-void Pipeline::compare_foreign_work(EpochRequest& request) {
-  // A backfill's share waits: what is found now is no find of its.
-  share_ = {};
-  request.users.clear();
-  request.ad_days.clear();
-  request.rows = foreign_.added;
-  request.wish = Cause::kAudit;
-  request.purge = foreign_.strange_keys;
-  request.audit = !foreign_.everything.empty();
-  request.audit_since.reset();
-  request.audit_until.reset();
-  request.audit_reason = foreign_.everything;
-  comparing_foreign_ = true;
-  if (request.audit) log_warning("self-audit: " + foreign_.everything + "; every row is compared");
-}
-
-void Pipeline::end_audit_share(const EpochReport* report) {
-  if (std::exchange(comparing_foreign_, false) && report != nullptr) {
-    if (!foreign_.everything.empty())
-      compare_again_micros_ = clock_->steady_micros() + report->total_micros * kCompareAgainFactor;
-    foreign_ = {};
-  }
-  if (audit_share_.items == 0) return;
-  const std::int64_t micros = clock_->steady_micros() - audit_began_micros_;
-  if (report == nullptr) {
-    audit_->not_taken(micros);
-  } else if (Status taken = audit_->taken(audit_share_, micros); !taken.ok()) {
-    log_warning("self-audit: " + taken.error().line());
-  }
-  audit_share_ = {};
-}
-
-void Pipeline::note_mismatches(const Mismatches& mismatches) {
-  if (mismatches.empty()) return;
-  const std::string now = format_timestamp(clock_->now());
-  for (std::size_t kind = 0; kind < mismatches.counts.size(); ++kind)
-    status_.self_audit.mismatches_total[kind] += mismatches.counts[kind];
-  const std::int64_t micros = clock_->steady_micros();
-  if (micros - mismatches_told_since_micros_ > kTellMismatchesMicros) {
-    mismatches_told_since_micros_ = micros;
-    mismatches_told_ = 0;
-  }
-  const std::size_t lines_left = kMismatchLinesMax - std::min(kMismatchLinesMax, mismatches_told_);
-  std::size_t listed = 0;
-  for (const Mismatch& mismatch : mismatches.first) {
-    std::string why = "somebody else wrote or deleted its stored row";
-    if (mismatch.kind == Mismatch::Kind::kMissedChange) {
-      why = "no change record named it, and reading it again gave something else";
-      for (const Cause cause : list_of(mismatch.causes)) why += std::string(": ") + std::string(words_of(cause));
-    }
-    if (listed < lines_left) {
-      ++listed;
-      log_warning("self-audit: " + mismatch.key + ": " + why + "; repaired");
-    }
-    auto& last = status_.self_audit.last_mismatches;
-    last.insert(last.begin(), {now, mismatch});
-    if (last.size() > kMismatchesKept) last.pop_back();
-  }
-  std::int64_t all = 0;
-  for (const std::int64_t count : mismatches.counts) all += count;
-  mismatches_told_ += listed;
-  if (all > static_cast<std::int64_t>(listed) && lines_left > 0)
-    log_warning("self-audit: and " + std::to_string(all - static_cast<std::int64_t>(listed)) + " more, all repaired");
-  write_status("streaming", true);
-}
-
-void Pipeline::note_audit() {
-  backfill::AuditProgress progress = audit_->progress();
-  const backfill::AuditProgress& before = status_.self_audit.progress;
-  using Stand = backfill::Progress::State;
-  if (progress.cycle.state == Stand::kFailed && before.cycle.state != Stand::kFailed)
-    log_warning("self-audit: its list could not be made: " + progress.cycle.error);
-  if (progress.share_too_small && !before.share_too_small) {
-    log_warning(
-        "self-audit: audit.cpu_share is too small to look at everything within audit.every: a cycle takes about " +
-        std::to_string(static_cast<std::int64_t>(progress.cycle_seconds_needed)) + " s, half of audit.every is " +
-        std::to_string(progress.settings.every_seconds / 2) + " s");
-  }
-  status_.self_audit.progress = std::move(progress);
 }
 
 void Pipeline::note_held_days() {
@@ -806,7 +691,7 @@ void Pipeline::write_status(const char* phase, bool now) {
     status_.sinks.insert(status_.sinks.begin(), std::move(first));
   }
   if (backfill_) status_.backfill = backfill_->progress();
-  if (audit_) note_audit();
+  if (auditor_) status_.self_audit = auditor_->status();
   board_->publish(status_);
   if (Status written = write_status_file(config_->state_dir, *board_->status()); !written.ok())
     log_warning(written.error().line());

@@ -12,6 +12,7 @@
 #include "core/base/clock.hpp"
 #include "core/engine/engine.hpp"
 #include "core/sqlite/lock_meter.hpp"
+#include "daemon/auditor.hpp"
 #include "daemon/board.hpp"
 #include "daemon/config.hpp"
 #include "daemon/orders.hpp"
@@ -98,16 +99,11 @@ class Pipeline {
   void pause(std::int64_t micros);
   void begin_backfill(const EpochReport& first_epoch);
   void take_backfill_share(EpochRequest& request);
+  /// Keys and rows of one share, of a backfill or the self-audit.
+  [[nodiscard]] std::int64_t share_items() const;
   /// When the self-audit may take its next share, in microseconds of the steady clock; INT64_MAX: not while it is so.
   std::int64_t audit_ready_at_micros();
   [[nodiscard]] bool audit_ready() { return audit_ready_at_micros() <= clock_->steady_micros(); }
-  void take_audit_share(EpochRequest& request);
-  /// Whether somebody else seems to have written to our tables, and it is time to compare.
-  bool foreign_work_due();
-  void compare_foreign_work(EpochRequest& request);
-  void end_audit_share(const EpochReport* report);
-  void note_mismatches(const Mismatches& mismatches);
-  void note_audit();
   void write_status(const char* phase, bool now);
   void tell_progress(const EpochProgress& progress);
 
@@ -130,15 +126,8 @@ class Pipeline {
   std::unique_ptr<backfill::Backfill> backfill_;
   backfill::Share share_;  // of the epoch that runs
   std::unique_ptr<backfill::SelfAudit> audit_;
-  backfill::Share audit_share_;  // of the epoch that runs
-  JournalCursor audited_changes_;
-  std::int64_t mismatches_told_since_micros_ = 0;  // the log names so many in a minute
-  std::size_t mismatches_told_ = 0;
-  bool audit_due_ = false;                 // the next epoch is begun for it
-  std::int64_t audit_began_micros_ = 0;    // of the epoch that runs: when its share was asked for
-  sink::ForeignWork foreign_;              // not compared yet
-  bool comparing_foreign_ = false;         // the epoch that runs does
-  std::int64_t compare_again_micros_ = 0;  // not before
+  std::unique_ptr<Auditor> auditor_;
+  bool audit_due_ = false;  // the next epoch is begun for it
   DaemonStatus status_;
   std::int64_t status_written_micros_ = 0;
   std::int64_t verification_read_micros_ = 0;

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -9,9 +8,9 @@
 #include <vector>
 
 #include "backfill/backfill.hpp"
-#include "backfill/self_audit.hpp"
 #include "core/engine/engine.hpp"
 #include "core/sqlite/lock_meter.hpp"
+#include "daemon/auditor.hpp"
 #include "daemon/verification.hpp"
 #include "follow/standing.hpp"
 #include "quality/quality.hpp"
@@ -57,17 +56,6 @@ struct NextDay {
 struct QualityOutcome {
   std::int64_t at_seconds = 0;  // 0: there was none
   quality::Report report;
-};
-
-/// What the self-audit has looked at and found, since the pipeline started.
-struct SelfAuditStatus {
-  struct Found {
-    std::string at;
-    Mismatch mismatch;
-  };
-  backfill::AuditProgress progress;
-  std::array<std::int64_t, Mismatch::kKinds> mismatches_total{};
-  std::vector<Found> last_mismatches;  // the latest first
 };
 
 /// What the daemon tells about itself. Written by the pipeline, read by anyone.

@@ -66,9 +66,7 @@ class Reader {
   Breakdown breakdown() {
     const auto value = text("breakdown");
     if (!value || *value == "all") return Breakdown::kNone;
-    for (const Breakdown breakdown : kBreakdowns) {
-      if (name_of(breakdown) == *value) return breakdown;
-    }
+    if (const auto breakdown = parse_breakdown(*value)) return *breakdown;
     wrong("breakdown", "must be all, country, region or device, not " + quoted(*value));
     return Breakdown::kNone;
   }
@@ -76,9 +74,7 @@ class Reader {
   std::optional<Level> level(std::string_view name) {
     const auto value = text(name);
     if (!value) return std::nullopt;
-    for (const Level level : kLevels) {
-      if (name_of(level) == *value) return level;
-    }
+    if (const auto level = parse_level(*value)) return level;
     wrong(name, "must be campaign, adset or ad, not " + quoted(*value));
     return Level::kCampaign;
   }

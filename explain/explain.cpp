@@ -438,12 +438,12 @@ class Explainer {
       if (!main_ && value != options_.value) return;
       if (value != meta.value) row.note = "counts as " + std::string(value);
       meta_.add(part->sums, 1);
-      row.gifts = {{"meta_spend", money_text(part->sums.spend_micros)},
-                   {"meta_impressions", std::to_string(part->sums.impressions)},
-                   {"meta_clicks", std::to_string(part->sums.clicks)},
-                   {"meta_trial_count", std::to_string(part->sums.trials)},
-                   {"meta_purchase_count", std::to_string(part->sums.purchases)}};
-      from_.spend_terms.push_back(money_text(part->sums.spend_micros));
+      row.gifts = {{"meta_spend", money_text(saturate(part->sums.spend_micros))},
+                   {"meta_impressions", std::to_string(saturate(part->sums.impressions))},
+                   {"meta_clicks", std::to_string(saturate(part->sums.clicks))},
+                   {"meta_trial_count", std::to_string(saturate(part->sums.trials))},
+                   {"meta_purchase_count", std::to_string(saturate(part->sums.purchases))}};
+      from_.spend_terms.push_back(money_text(saturate(part->sums.spend_micros)));
       tell_meta();
     });
   }

@@ -144,6 +144,15 @@ void ratio(sqlite3_context* call, int /*count*/, sqlite3_value** values) {
                                           sqlite3_value_int64(values[2])));
 }
 
+void sum(sqlite3_context* call, int /*count*/, sqlite3_value** values) {
+  sqlite3_result_int64(call, whole_sum(sqlite3_value_int64(values[0]), sqlite3_value_int64(values[1]), 1));
+}
+
+void cents(sqlite3_context* call, int /*count*/, sqlite3_value** values) {
+  constexpr std::int64_t kMicrosPerCent = 10'000;
+  sqlite3_result_int64(call, whole_sum(sqlite3_value_int64(values[0]), sqlite3_value_int64(values[1]), kMicrosPerCent));
+}
+
 void minus(sqlite3_context* call, int /*count*/, sqlite3_value** values) {
   sqlite3_result_int64(call, difference(sqlite3_value_int64(values[0]), sqlite3_value_int64(values[1])));
 }
@@ -185,6 +194,8 @@ constexpr std::array kFunctions{
     Function{"adm_moment_day", 1, moment_day},
     Function{"adm_roles", 1, roles},
     Function{"adm_ratio", 3, ratio},
+    Function{"adm_sum", 2, sum},
+    Function{"adm_cents", 2, cents},
     Function{"adm_minus", 2, minus},
     Function{"adm_decimal", 2, decimal},
     Function{"adm_sampled", 3, sampled},

@@ -31,6 +31,9 @@ struct FunctionContext {
 ///   adm_moment_day(moment)  its calendar day in the reporting time zone
 ///   adm_roles(name)         what an event's name makes it: the sum of the kRole numbers
 ///   adm_ratio(a, b, c)      a × b / c, rounded half away from zero; 0 when c is 0
+///   adm_sum(high, low)      the sum of numbers whose parts, x >> 32 and x & 4294967295, were summed each: SQLite's own sum
+///                           ends with an error where 64 bits do not hold it, this one stops at their ends
+///   adm_cents(high, low)    likewise for micro-dollars; cents, rounded half away from zero
 ///   adm_minus(a, b)         a − b, without SQLite's silent turn to floating point
 ///   adm_decimal(units, d)   the number to store for units / 10^d
 ///   adm_sampled(type, id, date)  whether a sample of the rows holds this one

@@ -175,6 +175,11 @@ std::int64_t scaled_ratio(std::int64_t amount, std::int64_t factor, std::int64_t
   return narrowed(rounded_quotient(static_cast<Wide>(amount) * factor, divisor));
 }
 
+std::int64_t whole_sum(std::int64_t high, std::int64_t low, std::int64_t divisor) {
+  constexpr Wide kHigh = Wide{1} << 32;
+  return narrowed(rounded_quotient(high * kHigh + low, divisor));
+}
+
 std::int64_t difference(std::int64_t a, std::int64_t b) { return narrowed(static_cast<Wide>(a) - b); }
 
 double nearest_double(std::int64_t units, int digits) {

@@ -41,6 +41,8 @@ std::string date_text(std::int64_t day);
 
 /// `amount` × `factor` / `divisor`, rounded half away from zero, stopping at the ends of 64 bits; 0 when dividing by 0.
 std::int64_t scaled_ratio(std::int64_t amount, std::int64_t factor, std::int64_t divisor);
+/// high × 2³² + low, divided by `divisor` likewise.
+std::int64_t whole_sum(std::int64_t high, std::int64_t low, std::int64_t divisor);
 std::int64_t difference(std::int64_t a, std::int64_t b);  // a − b, stopping at the ends
 
 /// The double nearest to `units` / 10^`digits`, and that number as text.

@@ -272,8 +272,12 @@ std::vector<Step> meta_steps(const VerifyOptions& options) {
           WHERE )sql" + kGoodMeta},
       {"Meta sums", R"sql(
          INSERT INTO meta_sum
-         SELECT l.entity, p.day, p.kind, p.value, count(*), sum(p.spend), sum(p.impressions), sum(p.clicks),
-                sum(p.trials), sum(p.purchases)
+         SELECT l.entity, p.day, p.kind, p.value, count(*),
+                adm_cents(sum(p.spend >> 32), sum(p.spend & 4294967295)),
+                adm_sum(sum(p.impressions >> 32), sum(p.impressions & 4294967295)),
+                adm_sum(sum(p.clicks >> 32), sum(p.clicks & 4294967295)),
+                adm_sum(sum(p.trials >> 32), sum(p.trials & 4294967295)),
+                adm_sum(sum(p.purchases >> 32), sum(p.purchases & 4294967295))
            FROM meta_place p CROSS JOIN identity_entity l ON l.identity = p.identity
           WHERE true)sql" +
                         scope_by_number(options, "l.entity", "p.day") + " GROUP BY 1, 2, 3, 4"},
@@ -327,7 +331,9 @@ std::vector<Step> row_steps(const VerifyOptions& options) {
          SELECT m.entity, m.day, m.kind, m.value,
                 sum(m.trial), sum(m.purchase),
                 sum(m.trial AND p.converted), sum(m.trial AND p.trial_refunded), sum(m.purchase AND p.purchase_refunded),
-                sum(p.revenue), sum(p.refunds), sum(p.worth),
+                adm_cents(sum(p.revenue >> 32), sum(p.revenue & 4294967295)),
+                adm_cents(sum(p.refunds >> 32), sum(p.refunds & 4294967295)),
+                adm_cents(sum(p.worth >> 32), sum(p.worth & 4294967295)),
                 sum(CASE WHEN m.trial THEN p.conversion_sum ELSE 0 END),
                 sum(CASE WHEN m.trial THEN p.conversion_rows ELSE 0 END),
                 sum(CASE WHEN m.trial AND p.converted THEN p.trial_refund_sum ELSE 0 END),
@@ -397,7 +403,7 @@ std::string figure_views(const VerifyOptions& options, Day as_of) {
     CREATE VIEW ingredient AS
     SELECT c.entity, c.day, c.kind, c.value,
            coalesce(m.meta_rows, 0) AS meta_rows,
-           adm_ratio(coalesce(m.spend, 0), 1, 10000) AS spend,
+           coalesce(m.spend, 0) AS spend,
            coalesce(m.impressions, 0) AS impressions,
            coalesce(m.clicks, 0) AS clicks,
            coalesce(m.trials, 0) AS meta_trials,
@@ -411,9 +417,9 @@ std::string figure_views(const VerifyOptions& options, Day as_of) {
            CASE WHEN )sql" +
          post + R"sql( THEN coalesce(p.trial_refunds, 0) ELSE 0 END AS trial_refunds,
            coalesce(p.purchase_refunds, 0) AS purchase_refunds,
-           adm_ratio(coalesce(p.revenue, 0), 1, 10000) AS revenue,
-           adm_ratio(coalesce(p.refunds, 0), 1, 10000) AS refunds,
-           adm_ratio(coalesce(p.worth, 0), 1, 10000) AS estimated,
+           coalesce(p.revenue, 0) AS revenue,
+           coalesce(p.refunds, 0) AS refunds,
+           coalesce(p.worth, 0) AS estimated,
            coalesce(p.conversion_sum, 0) AS conversion_sum,
            coalesce(p.conversion_rows, 0) AS conversion_rows,
            CASE WHEN )sql" +

@@ -9,6 +9,7 @@ namespace admetrics {
 /// rounding (half away from zero) when a column is rendered. All functions are pure.
 
 __extension__ using Int128 = __int128;
+__extension__ using UnsignedInt128 = unsigned __int128;
 
 inline constexpr std::int64_t kMicrosPerDollar = 1'000'000;
 inline constexpr std::int64_t kNanoUnitsPerOne = 1'000'000'000;

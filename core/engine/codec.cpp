@@ -22,13 +22,19 @@ class Writer {
   void signed_number(std::int64_t n) {
     number((static_cast<std::uint64_t>(n) << 1) ^ static_cast<std::uint64_t>(n >> 63));
   }
+  /// As a signed number where it is as short as one.
+  void wide(Int128 n) {
+    auto left = (static_cast<UnsignedInt128>(n) << 1) ^ static_cast<UnsignedInt128>(n >> 127);
+    for (; left >= 0x80; left >>= 7) out_->push_back(static_cast<std::byte>(static_cast<std::uint8_t>(left) | 0x80));
+    out_->push_back(static_cast<std::byte>(left));
+  }
   void id(DictionaryId id) { number(id.value); }
   void sums(const MetaSums& sums) {
-    signed_number(sums.spend_micros);
-    signed_number(sums.impressions);
-    signed_number(sums.clicks);
-    signed_number(sums.trials);
-    signed_number(sums.purchases);
+    wide(sums.spend_micros);
+    wide(sums.impressions);
+    wide(sums.clicks);
+    wide(sums.trials);
+    wide(sums.purchases);
     signed_number(sums.rows);
   }
 
@@ -41,29 +47,23 @@ class Reader {
  public:
   explicit Reader(BytesView bytes) : bytes_(bytes) { good_ = number() == kFormat; }
 
-  std::uint64_t number() {
-    std::uint64_t n = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-      if (at_ >= bytes_.size()) break;
-      const auto byte = static_cast<std::uint64_t>(bytes_[at_++]);
-      n |= (byte & 0x7f) << shift;
-      if (byte < 0x80) return n;
-    }
-    good_ = false;
-    return 0;
-  }
+  std::uint64_t number() { return any_number<std::uint64_t>(); }
   std::int64_t signed_number() {
     const std::uint64_t n = number();
     return static_cast<std::int64_t>((n >> 1) ^ (0 - (n & 1)));
   }
+  Int128 wide() {
+    const auto n = any_number<UnsignedInt128>();
+    return static_cast<Int128>((n >> 1) ^ (0 - (n & 1)));
+  }
   DictionaryId id() { return DictionaryId{static_cast<std::uint32_t>(number())}; }
   MetaSums sums() {
     MetaSums sums;
-    sums.spend_micros = signed_number();
-    sums.impressions = signed_number();
-    sums.clicks = signed_number();
-    sums.trials = signed_number();
-    sums.purchases = signed_number();
+    sums.spend_micros = wide();
+    sums.impressions = wide();
+    sums.clicks = wide();
+    sums.trials = wide();
+    sums.purchases = wide();
     sums.rows = signed_number();
     return sums;
   }
@@ -76,6 +76,19 @@ class Reader {
   [[nodiscard]] bool finished() const { return good_ && at_ == bytes_.size(); }
 
  private:
+  template <class Number>
+  Number any_number() {
+    Number n = 0;
+    for (unsigned shift = 0; shift < 8 * sizeof(Number); shift += 7) {
+      if (at_ >= bytes_.size()) break;
+      const auto byte = static_cast<std::uint8_t>(bytes_[at_++]);
+      n |= static_cast<Number>(byte & 0x7fU) << shift;
+      if (byte < 0x80) return n;
+    }
+    good_ = false;
+    return 0;
+  }
+
   BytesView bytes_;
   std::size_t at_ = 0;
   bool good_ = true;

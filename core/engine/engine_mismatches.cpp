@@ -69,15 +69,21 @@ bool Engine::is_quiet(const EpochRequest& request, const EpochReport& report, co
 
 void Engine::note_foreign_writes(const Plan& plan, const std::vector<SinkReceipt>& receipts, Mismatches& mismatches) {
   std::unordered_map<std::uint64_t, const Plan::Item*> cells;
+  const auto named_with_cause = [](const auto& dirty, const auto& key) {
+    const auto found = dirty.find(key);
+    return found != dirty.end() && !found->second.empty();
+  };
   const auto has_cause = [&](const SinkRow& row) {
     const DictionaryId id = state_->dictionary.intern(row.key.entity_id);
     const Entity entity(row.key.level, id);
     switch (row.key.kind) {
-      case SinkKey::Kind::kName: return !meta_->dirty_names().at(entity).empty();
-      case SinkKey::Kind::kHierarchy: return !meta_->dirty_hierarchies().at(id).empty();
+      case SinkKey::Kind::kName: return named_with_cause(meta_->dirty_names(), entity);
+      case SinkKey::Kind::kHierarchy: return named_with_cause(meta_->dirty_hierarchies(), id);
       case SinkKey::Kind::kCell: break;
     }
-    const Plan::Item& item = *cells.at(packed({entity, row.key.day}));
+    const auto planned = cells.find(packed({entity, row.key.day}));
+    if (planned == cells.end()) return false;
+    const Plan::Item& item = *planned->second;
     if (!item.whole_causes.empty()) return true;
     const DictionaryId value =
         row.breakdown == Breakdown::kNone ? DictionaryId{} : state_->dictionary.intern(row.value);

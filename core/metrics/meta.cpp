@@ -46,15 +46,12 @@ std::optional<std::string_view> ValueMapping::find(std::string_view raw) const {
 }
 
 void MetaSums::add(const MetaSums& other, int sign) {
-  const auto one = [sign](std::int64_t& mine, std::int64_t theirs) {
-    mine = sign > 0 ? wrapping_add(mine, theirs) : wrapping_subtract(mine, theirs);
-  };
-  one(spend_micros, other.spend_micros);
-  one(impressions, other.impressions);
-  one(clicks, other.clicks);
-  one(trials, other.trials);
-  one(purchases, other.purchases);
-  one(rows, other.rows);
+  spend_micros += sign * other.spend_micros;
+  impressions += sign * other.impressions;
+  clicks += sign * other.clicks;
+  trials += sign * other.trials;
+  purchases += sign * other.purchases;
+  rows += sign * other.rows;
 }
 
 std::optional<MetaPart> meta_part_of(const RawMeta& row, const Mappings& mappings, DictionaryCache& dictionary,

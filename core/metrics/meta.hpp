@@ -46,13 +46,13 @@ struct Mappings {
   bool operator==(const Mappings&) const = default;
 };
 
-/// Sums over Meta rows. Wrapping, so that subtracting what was added leaves no trace.
+/// Sums over Meta rows. Exact: 2⁶³ rows of the largest cells fit.
 struct MetaSums {
-  std::int64_t spend_micros = 0;
-  std::int64_t impressions = 0;
-  std::int64_t clicks = 0;
-  std::int64_t trials = 0;
-  std::int64_t purchases = 0;
+  Int128 spend_micros = 0;
+  Int128 impressions = 0;
+  Int128 clicks = 0;
+  Int128 trials = 0;
+  Int128 purchases = 0;
   std::int64_t rows = 0;
 
   void add(const MetaSums& other, int sign);

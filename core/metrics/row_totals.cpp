@@ -102,10 +102,10 @@ RowValues RowTotals::render(const MetaSums& meta, std::int64_t meta_daily_rows) 
 
   RowValues row;
   row[kMetaSpend] = cents_of(meta.spend_micros);
-  row[kMetaImpressions] = meta.impressions;
-  row[kMetaClicks] = meta.clicks;
-  row[kMetaTrials] = meta.trials;
-  row[kMetaPurchases] = meta.purchases;
+  row[kMetaImpressions] = saturate(meta.impressions);
+  row[kMetaClicks] = saturate(meta.clicks);
+  row[kMetaTrials] = saturate(meta.trials);
+  row[kMetaPurchases] = saturate(meta.purchases);
   const std::int64_t trials = row[kTrials] = list(List::kTrial).count;
   const std::int64_t purchases = row[kPurchases] = list(List::kPurchase).count;
 

@@ -21,4 +21,18 @@ std::string_view name_of(Breakdown breakdown) {
   return "";
 }
 
+std::optional<Level> parse_level(std::string_view name) {
+  for (const Level level : kLevels) {
+    if (name_of(level) == name) return level;
+  }
+  return std::nullopt;
+}
+
+std::optional<Breakdown> parse_breakdown(std::string_view name) {
+  for (const Breakdown breakdown : kBreakdowns) {
+    if (name_of(breakdown) == name) return breakdown;
+  }
+  return std::nullopt;
+}
+
 }  // namespace admetrics

@@ -3,6 +3,7 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,6 +24,9 @@ inline constexpr std::array<Breakdown, 3> kBreakdowns{Breakdown::kCountry, Break
 /// The names that the tables use: `campaign`, `adset`, `ad`; `country`, `region`, `device`.
 std::string_view name_of(Level level);
 std::string_view name_of(Breakdown breakdown);
+/// By such a name; of `kBreakdowns`, those that split a day.
+std::optional<Level> parse_level(std::string_view name);
+std::optional<Breakdown> parse_breakdown(std::string_view name);
 
 constexpr std::size_t index_of(Level level) { return static_cast<std::size_t>(level); }
 constexpr std::size_t index_of(Breakdown breakdown) { return static_cast<std::size_t>(breakdown); }

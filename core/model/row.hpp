@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -121,6 +122,19 @@ struct CellWrite {
   std::optional<RowValues> main;           // none: the main row shall not exist
   std::vector<BreakdownWrite> breakdowns;  // ascending by (breakdown name, value bytes)
 };
+
+/// Where a cell stands in that order.
+struct WritePlace {
+  std::string_view level;
+  std::int32_t week = 0;
+  std::string entity_id;
+  Day day;
+
+  auto operator<=>(const WritePlace&) const = default;
+};
+inline WritePlace write_place_of(const CellWrite& cell) {
+  return {name_of(cell.level), write_week_of(cell.day), std::string(cell.entity_id), cell.day};
+}
 
 /// A row of `id_name_mapping` (`metrics.md` section 6); no name means that no row shall exist.
 struct NameWrite {

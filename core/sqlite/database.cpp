@@ -23,7 +23,7 @@ Error make_error(int extended_code, const char* message, std::string operation, 
   return Error{code, std::move(operation), std::move(path), std::move(detail)};
 }
 
-Error statement_error(sqlite3_stmt* statement, const std::string* path) {
+Error statement_error(sqlite3_stmt* statement, const std::string& path) {
   sqlite3* db = sqlite3_db_handle(statement);
   const char* sql = sqlite3_sql(statement);
   std::string operation = "run SQL";
@@ -32,8 +32,8 @@ Error statement_error(sqlite3_stmt* statement, const std::string* path) {
     constexpr std::size_t kShown = 80;
     operation = "run \"" + std::string(text.substr(0, kShown)) + (text.size() > kShown ? "…\"" : "\"");
   }
-  return make_error(sqlite3_extended_errcode(db), sqlite3_errmsg(db), std::move(operation),
-                    path == nullptr ? "" : *path, sqlite3_system_errno(db));
+  return make_error(sqlite3_extended_errcode(db), sqlite3_errmsg(db), std::move(operation), path,
+                    sqlite3_system_errno(db));
 }
 
 }  // namespace
@@ -81,13 +81,14 @@ void Statement::bind_blob(int index, std::span<const std::byte> bytes) {
 }
 
 Result<bool> Statement::step() {
+  connection_->note_use();
   const int code = sqlite3_step(handle_.get());
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) {
     sqlite3_reset(handle_.get());
     return false;
   }
-  Error error = statement_error(handle_.get(), path_);
+  Error error = statement_error(handle_.get(), connection_->path());
   sqlite3_reset(handle_.get());
   return error;
 }
@@ -168,6 +169,7 @@ Error Connection::error(std::string operation) const {
 }
 
 Result<Statement> Connection::prepare(std::string_view sql) {
+  note_use();
   sqlite3_stmt* statement = nullptr;
   const int code = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
                                       &statement, nullptr);
@@ -175,10 +177,11 @@ Result<Statement> Connection::prepare(std::string_view sql) {
     constexpr std::size_t kShown = 80;
     return error("prepare \"" + std::string(sql.substr(0, kShown)) + (sql.size() > kShown ? "…\"" : "\""));
   }
-  return Statement(statement, &path_);
+  return Statement(statement, this);
 }
 
 Status Connection::execute(const std::string& sql) {
+  note_use();
   const int code = sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr);
   if (code != SQLITE_OK) {
     constexpr std::size_t kShown = 80;

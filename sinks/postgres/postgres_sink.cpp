@@ -357,10 +357,10 @@ void PostgresSink::append_values(const RowValues& values, bool main, std::string
 Status PostgresSink::write_cells(std::span<const CellWrite> cells) {
   if (!connection_ || !open_) return Error{Errc::kIo, "write the epoch", "PostgreSQL", "the connection is lost"};
   for (const CellWrite& cell : cells) {
-    auto key = std::make_tuple(std::string(name_of(cell.level)), std::string(cell.entity_id), cell.day);
+    WritePlace place = write_place_of(cell);
     // One statement must not meet a row twice: what came before the last cell may be staged already.
-    if (last_cell_ && key <= *last_cell_) ADM_TRY(merge_cells());
-    last_cell_ = std::move(key);
+    if (last_cell_ && place <= *last_cell_) ADM_TRY(merge_cells());
+    last_cell_ = std::move(place);
     ADM_ASSIGN(const std::string id, stored_id(cell.entity_id));
     line_.clear();
     line_ += name_of(cell.level);

@@ -77,10 +77,10 @@ class PostgresSink : public FollowingSink {
   // The open epoch's.
   CommitHeader header_;
   std::string committed_at_;
-  bool open_ = false;          // a transaction is
-  bool tables_empty_ = false;  // nothing to compare with: inserts only
-  bool keys_complete_ = true;  // the list names everything that the ledger has not heard of
-  std::optional<std::tuple<std::string, std::string, Day>> last_cell_;  // staged
+  bool open_ = false;                    // a transaction is
+  bool tables_empty_ = false;            // nothing to compare with: inserts only
+  bool keys_complete_ = true;            // the list names everything that the ledger has not heard of
+  std::optional<WritePlace> last_cell_;  // staged
   Stage main_;
   Stage breakdown_;
   Stage cells_;  // what has to be deleted: main rows, breakdown rows that are not listed

@@ -2,50 +2,20 @@
 
 #include <algorithm>
 #include <array>
-#include <tuple>
 #include <utility>
 
 #include "core/base/limits.hpp"
 #include "core/base/release.hpp"
 #include "sinks/sqlite/first_fill.hpp"
 #include "sinks/sqlite/schema.hpp"
+#include "sinks/sqlite/sink_statements.hpp"
 
 namespace admetrics::sink {
 namespace {
 
-std::optional<Level> level_of(std::string_view name) {
-  for (const Level level : kLevels) {
-    if (name_of(level) == name) return level;
-  }
-  return std::nullopt;
-}
-
-std::optional<Breakdown> breakdown_of(std::string_view name) {
-  for (const Breakdown breakdown : kBreakdowns) {
-    if (name_of(breakdown) == name) return breakdown;
-  }
-  return std::nullopt;
-}
-
 // Pages kept while an epoch writes: indexes are written out of order, and a page that was thrown out is read again.
 constexpr const char* kUsualCache = "PRAGMA cache_size = -8192";  // 8 MiB
 constexpr std::size_t kLargeEpochCells = 10'000;
-
-// A transaction of a fill ends by whichever comes first. Writing its pages takes about as long again as its rows did, and
-// all of it shall stay below the 20 ms that a guest may take.
-constexpr std::int64_t kFillTransactionMicros = 8'000;
-constexpr std::int64_t kFillTransactionRows = 2'000;
-// In a file of our own nobody waits: long enough that a page is mostly written once, short enough for the log.
-constexpr std::int64_t kFillAloneRows = 200'000;
-// Pages at the ends of six indexes are written again by each of many transactions; the file itself need not be.
-constexpr int kFillCheckpointPages = 16'384;
-// Whoever waits for the lock asks after 1, 3, 8, 18, 33, … ms (SQLite's busy handler). A pause longer than the longest of the
-// first distances, 10 ms, is met by one of them wherever it falls.
-constexpr std::int64_t kFillPauseMicros = 13'000;
-// Where nobody has committed anything for a while, a short one: whoever comes gets in after some tries, and is seen then.
-constexpr std::int64_t kFillShortPauseMicros = 1'500;
-constexpr std::int64_t kOthersAwayMicros = 2'000'000;
-constexpr std::int64_t kRemoveRows = 300;  // of an unfinished fill, at a time: each has six places in indexes
 
 constexpr std::string_view kForeignCell =
     " WHERE entity_type NOT IN ('campaign', 'adset', 'ad') OR typeof(entity_id) <> 'text' OR entity_id = '' OR "
@@ -71,42 +41,16 @@ std::int64_t bytes_of(const CellWrite& cell) {
   return static_cast<std::int64_t>(bytes);
 }
 
-std::tuple<std::string, std::int32_t, std::string, Day> place_of(const CellWrite& cell) {
-  return {std::string(name_of(cell.level)), write_week_of(cell.day), std::string(cell.entity_id), cell.day};
-}
-
-/// Names an epoch's attempt: another one may have other rows.
-std::string token_of(const CommitHeader& header) {
-  return header.ledger + ' ' + std::to_string(header.epoch.value) + ' ' + std::to_string(header.committed_at.seconds) +
-         '.' + std::to_string(header.committed_at.nanos) + ' ' + header.position;
-}
-
 }  // namespace
 
-struct SqliteSink::Statements {
-  sqlite::Statement put_state;
-  sqlite::Statement put_key;
-  sqlite::Statement clear_keys;
-  sqlite::Statement get_name;
-  sqlite::Statement insert_name;
-  sqlite::Statement update_name;
-  sqlite::Statement delete_name;
-  sqlite::Statement get_hierarchy;
-  sqlite::Statement insert_hierarchy;
-  sqlite::Statement update_hierarchy;
-  sqlite::Statement delete_hierarchy;
-  // Of the tables that others see.
-  sqlite::Statement data_version;
-  std::array<sqlite::Statement, 4> edges;
-  sqlite::Statement note_items;  // of a fill only
-};
-
-SqliteSink::SqliteSink(SqliteSinkOptions options) : options_(std::move(options)) {}
+SqliteSink::SqliteSink(SqliteSinkOptions options)
+    : options_(std::move(options)), pace_(options_.clock, options_.pause, options_.hold_alone_micros) {}
 SqliteSink::~SqliteSink() = default;
 
 Result<SinkState> SqliteSink::open() {
   aside_.reset();
   live_.reset();
+  watch_.reset();
   database_.reset();
   const bool made = sqlite::file_identity(options_.path).empty();
   ADM_ASSIGN(database_, sqlite::Connection::open(options_.path, sqlite::OpenMode::kCreate, options_.busy_timeout_ms));
@@ -125,8 +69,7 @@ Result<SinkState> SqliteSink::open() {
   ADM_TRY(create_missing());
   ADM_TRY(check_shape(*database_));
   ADM_ASSIGN(live_, prepare(""));
-  foreign_work_ = {};  // the state says what has to be looked at
-  ADM_ASSIGN(edges_, read_edges());
+  ADM_ASSIGN(watch_, ForeignWatch::open(*database_));
   if (options_.on_open) ADM_TRY(options_.on_open(*database_));
   return read_state();
 }
@@ -200,17 +143,6 @@ Result<SqliteSink::Tables> SqliteSink::prepare(std::string_view prefix) {
            "?6, updated_at = ?7 WHERE ad_id = ?1"},
       {&statements->delete_hierarchy, "DELETE FROM " + hierarchies + " WHERE ad_id = ?1"},
   };
-  if (prefix.empty()) {
-    all.emplace_back(&statements->data_version, "PRAGMA data_version");
-    // Each is a look at both ends of a tree. VACUUM gives tables without such a key other row numbers.
-    for (std::size_t table = 0; table < 2; ++table) {
-      const std::string name(table == 0 ? kMainTable : kBreakdownTable);
-      all.emplace_back(&statements->edges[table],
-                       "SELECT (SELECT min(metric_id) FROM " + name + "), (SELECT max(metric_id) FROM " + name + ")");
-    }
-    all.emplace_back(&statements->edges[2], "SELECT EXISTS (SELECT 1 FROM id_name_mapping), 0");
-    all.emplace_back(&statements->edges[3], "SELECT EXISTS (SELECT 1 FROM id_hierarchy_mapping), 0");
-  }
   if (!prefix.empty()) {
     all.emplace_back(&statements->note_items, "UPDATE " + std::string(kFillTable) + " SET items = ?2 WHERE token = ?1");
   }
@@ -258,7 +190,7 @@ Status SqliteSink::visit_keys(const std::function<void(const SinkKey&)>& visit) 
     ADM_ASSIGN(sqlite::Statement select,
                database_->prepare("SELECT DISTINCT entity_type, entity_id, date FROM " + std::string(table)));
     ADM_TRY(select.for_each_row([&] {
-      const auto level = level_of(select.text(0));
+      const auto level = parse_level(select.text(0));
       const auto day = parse_day(select.text(2));
       if (level && day && !select.text(1).empty())
         visit({SinkKey::Kind::kCell, *level, std::string(select.text(1)), *day});
@@ -266,7 +198,7 @@ Status SqliteSink::visit_keys(const std::function<void(const SinkKey&)>& visit) 
   }
   ADM_ASSIGN(sqlite::Statement names, database_->prepare("SELECT entity_type, entity_id FROM id_name_mapping"));
   ADM_TRY(names.for_each_row([&] {
-    if (const auto level = level_of(names.text(0)))
+    if (const auto level = parse_level(names.text(0)))
       visit({SinkKey::Kind::kName, *level, std::string(names.text(1)), kNoDay});
   }));
   ADM_ASSIGN(sqlite::Statement ads, database_->prepare("SELECT ad_id FROM id_hierarchy_mapping"));
@@ -347,7 +279,7 @@ Status SqliteSink::begin_epoch() {
   begun_ = true;
   ADM_TRY(begin_immediate("epoch"));
   ADM_TRY(check_still_ours());
-  ADM_TRY(look_for_foreign_work());  // what stands now; after our own rows nobody can tell
+  ADM_TRY(watch_->look());  // at what stands now; after our own rows nobody can tell
   ADM_TRY(look_whether_empty());
   // The same epoch again: the ledger never heard of the first one, and may not hear of this one. What both changed has to
   // be listed then.
@@ -477,7 +409,7 @@ Status SqliteSink::write_cells(std::span<const CellWrite> cells) {
         ++counts_[kBreakdown].inserted;
         note_row(written, row.breakdown, row.value);
       }
-      last_cell_ = place_of(cell);
+      last_cell_ = write_place_of(cell);
       continue;
     }
     ADM_TRY(write_cell(cell));
@@ -492,7 +424,7 @@ Status SqliteSink::write_cell(const CellWrite& cell) {
   const std::string date = format_day(cell.day);
   const std::array<std::string_view, 3> key{name_of(cell.level), cell.entity_id, date};
   // Cells come in order: one beyond the last cannot have a row yet where there was none at the beginning.
-  auto cell_key = place_of(cell);
+  auto cell_key = write_place_of(cell);
   const bool insert_only = tables_empty_ && (!last_cell_ || *last_cell_ < cell_key);
   if (insert_only) last_cell_ = std::move(cell_key);
   const SinkKey written{SinkKey::Kind::kCell, cell.level, std::string(cell.entity_id), cell.day};
@@ -506,7 +438,7 @@ Status SqliteSink::write_cell(const CellWrite& cell) {
   if (changed) note_row(written, Breakdown::kNone, {});
   if (cell.whole && !insert_only) {
     const auto on_change = [&](std::string_view type, std::string_view value) {
-      if (const auto changed_in = breakdown_of(type)) note_row(written, *changed_in, value);
+      if (const auto changed_in = parse_breakdown(type)) note_row(written, *changed_in, value);
     };
     ADM_ASSIGN(const bool rows_changed,
                breakdown.replace_cell(key, cell.breakdowns, committed_at_, counts_[kBreakdown], on_change));
@@ -648,9 +580,7 @@ Result<SinkReceipt> SqliteSink::commit() {
   put.bind(5, std::string_view(committed_at_));
   put.bind(6, static_cast<std::int64_t>(keys_known ? 1 : 0));
   ADM_TRY(put.run());
-  if (total().written() > 0) {
-    ADM_ASSIGN(edges_, read_edges());
-  }
+  if (total().written() > 0) ADM_TRY(watch_->note_own_rows());
   if (options_.before_commit) ADM_TRY(options_.before_commit(*database_, header_));
   ADM_TRY(database_->commit());
   known_ledger_ = header_.ledger;
@@ -673,17 +603,6 @@ Result<SinkReceipt> SqliteSink::commit() {
   return std::move(receipt_);
 }
 
-Result<SqliteSink::Edges> SqliteSink::read_edges() {
-  Edges edges;
-  for (std::size_t table = 0; table < edges.size(); ++table) {
-    sqlite::Statement& select = live_->statements->edges[table];
-    ADM_ASSIGN(const bool row, select.step());
-    if (row) edges[table] = {select.integer(0), select.integer(1)};
-    select.reset();
-  }
-  return edges;
-}
-
 std::int64_t SqliteSink::rows_written() const {
   // What was found to differ, and is written with the commit, counts as written.
   return total().written() + static_cast<std::int64_t>(differing_.size()) + (purge_ ? 1 : 0);
@@ -700,61 +619,9 @@ bool SqliteSink::is_free() {
 
 ForeignWork SqliteSink::take_foreign_work() {
   // What fails here fails in the next epoch, too, where somebody acts on it.
-  if (live_ && !replaced()) static_cast<void>(look_for_foreign_work().ok());
-  return std::exchange(foreign_work_, {});
-}
-
-Status SqliteSink::look_for_foreign_work() {
-  sqlite::Statement& data_version = live_->statements->data_version;
-  ADM_ASSIGN(const bool known, data_version.step());
-  const std::int64_t version = known ? data_version.integer(0) : 0;
-  data_version.reset();
-  if (version == seen_data_version_ || !edges_) return {};
-  ADM_ASSIGN(const Edges now, read_edges());
-  const Edges then = std::exchange(edges_, now).value();
-  seen_data_version_ = version;
-  if (now == then) return {};
-
-  constexpr std::array<std::string_view, 4> kTables{kMainTable, kBreakdownTable, kNameTable, kHierarchyTable};
-  constexpr std::int64_t kAddedMax = 1'000;
-  const auto compare_everything = [&](std::string why) {
-    if (foreign_work_.everything.empty()) foreign_work_.everything = std::move(why);
-  };
-  for (std::size_t table = 0; table < kTables.size(); ++table) {
-    const std::string name(kTables[table]);
-    const auto [first_then, last_then] = then[table];
-    const auto [first_now, last_now] = now[table];
-    if (then[table] == now[table]) continue;
-    if (now[table] == std::pair<std::int64_t, std::int64_t>{}) {
-      compare_everything("somebody emptied " + name);
-    } else if (kTables[table] != kMainTable && kTables[table] != kBreakdownTable) {
-      compare_everything("somebody filled " + name);
-    } else if (first_now != first_then || last_now < last_then || last_then == 0) {
-      compare_everything("somebody added, removed or replaced rows of " + name);
-    } else {
-      ADM_ASSIGN(sqlite::Statement added, database_->prepare("SELECT entity_type, entity_id, date FROM " + name +
-                                                             " WHERE metric_id > ?1 LIMIT ?2"));
-      added.bind(1, last_then);
-      added.bind(2, kAddedMax + 1);
-      std::int64_t rows = 0;
-      ADM_TRY(added.for_each_row([&] {
-        ++rows;
-        const auto level = level_of(added.text(0));
-        const auto day = parse_day(added.text(2));
-        if (level && day && added.type(1) == sqlite::ColumnType::kText && !added.text(1).empty()) {
-          foreign_work_.added.push_back({SinkKey::Kind::kCell, *level, std::string(added.text(1)), *day});
-        } else {
-          foreign_work_.strange_keys = true;
-        }
-      }));
-      if (rows > kAddedMax) compare_everything("somebody added rows to " + name);
-    }
-  }
-  // One list, however often somebody adds to it before it is taken.
-  if (static_cast<std::int64_t>(foreign_work_.added.size()) > kAddedMax)
-    compare_everything("somebody added rows to " + std::string(kMainTable) + " or " + std::string(kBreakdownTable));
-  if (!foreign_work_.everything.empty()) foreign_work_.added.clear();
-  return {};
+  if (!watch_) return {};
+  if (!replaced()) static_cast<void>(watch_->look().ok());
+  return watch_->take();
 }
 
 SinkReceipt SqliteSink::total() const {
@@ -777,135 +644,6 @@ void SqliteSink::rollback() {
   comparing_ = false;
   begun_ = false;
   if (database_) database_->rollback();
-}
-
-// ── A fill ──
-
-Status SqliteSink::begin_fill() {
-  can_fill_ = false;
-  // In the epoch's transaction so far: what it wrote goes along.
-  ADM_TRY(live_->statements->clear_keys.run());
-  fill_token_ = token_of(header_);
-  others_version_ = -1;
-  hold_micros_ = kFillTransactionMicros;
-  ADM_TRY(create_aside(*database_, fill_token_));
-  ADM_ASSIGN(aside_, prepare(kAsidePrefix));
-  // Crashed before the ledger's commit, all rows are compared: too many to list.
-  keys_complete_ = false;
-  receipt_.changed_more = true;
-  items_ = static_cast<std::int64_t>(cells_written_);
-  ADM_TRY(end_fill_transaction());
-  // Not durable until it is put in place: syncing every few milliseconds would only keep the lock longer.
-  if (database_->is_wal()) ADM_TRY(database_->execute("PRAGMA synchronous = NORMAL"));
-  database_->set_checkpoint_pages(kFillCheckpointPages);
-  return database_->execute("PRAGMA legacy_alter_table = ON");
-}
-
-Result<bool> SqliteSink::resume_fill() {
-  if (fill_token_.empty()) return false;
-  ADM_ASSIGN(const auto items, aside_items(*database_, fill_token_));
-  if (fill_token_ != token_of(header_) || !items) {
-    fill_token_.clear();
-    fill_failed_ = false;
-    if (auto opened = open(); !opened) return std::move(opened).error();
-    return false;
-  }
-  ADM_TRY(begin_immediate("fill"));
-  const Status ours = check_still_ours();
-  database_->rollback();
-  ADM_TRY(ours);
-  ADM_ASSIGN(aside_, prepare(kAsidePrefix));
-  items_standing_ = *items;
-  keys_complete_ = false;
-  receipt_.changed_more = true;
-  if (database_->is_wal()) ADM_TRY(database_->execute("PRAGMA synchronous = NORMAL"));
-  database_->set_checkpoint_pages(kFillCheckpointPages);
-  ADM_TRY(database_->execute("PRAGMA legacy_alter_table = ON"));
-  return true;
-}
-
-Result<bool> SqliteSink::begin_item() {
-  if (!aside_) return false;
-  if (++items_ <= items_standing_) return true;
-  if (database_->in_transaction()) return false;
-  if (options_.stop != nullptr && options_.stop->load()) {
-    return Error{Errc::kInterrupted, "fill the tables", options_.path, "asked to stop"};
-  }
-  if (options_.pause && options_.clock != nullptr) {
-    const std::int64_t now = options_.clock->steady_micros();
-    // Rises by the commits of others only.
-    ADM_ASSIGN(const std::int64_t version, database_->query_integer("PRAGMA data_version"));
-    if (version != others_version_) others_seen_micros_ = now;
-    others_version_ = version;
-    const bool alone = now - others_seen_micros_ > kOthersAwayMicros;
-    hold_micros_ = alone ? std::max(kFillTransactionMicros, options_.hold_alone_micros) : kFillTransactionMicros;
-    const std::int64_t left = transaction_ended_micros_ + (alone ? kFillShortPauseMicros : kFillPauseMicros) - now;
-    if (left > 0) options_.pause(left);
-  }
-  if (replaced()) return Error{Errc::kReplaced, "fill the tables", options_.path, "another file was put in its place"};
-  ADM_TRY(begin_immediate("fill"));
-  rows_before_transaction_ = total().inserted;
-  if (options_.clock != nullptr) transaction_began_micros_ = options_.clock->steady_micros();
-  return false;
-}
-
-Status SqliteSink::end_item() {
-  if (!aside_) return {};
-  const std::int64_t rows = total().inserted - rows_before_transaction_;
-  if (!options_.pause) return rows < kFillAloneRows ? Status() : end_fill_transaction();
-  const bool late =
-      options_.clock != nullptr && options_.clock->steady_micros() - transaction_began_micros_ >= hold_micros_;
-  const bool many = rows >= kFillTransactionRows && hold_micros_ == kFillTransactionMicros;
-  return late || many ? end_fill_transaction() : Status();
-}
-
-Status SqliteSink::end_fill_transaction() {
-  sqlite::Statement& note = aside_->statements->note_items;
-  note.bind(1, std::string_view(fill_token_));
-  note.bind(2, items_);
-  ADM_TRY(note.run());
-  if (database_->changes() != 1) {
-    return Error{Errc::kReplaced, "fill the tables", options_.path, "somebody else removed what was filled so far"};
-  }
-  ADM_TRY(database_->commit());
-  if (options_.clock != nullptr) transaction_ended_micros_ = options_.clock->steady_micros();
-  return {};
-}
-
-Status SqliteSink::end_fill() {
-  if (database_->in_transaction()) ADM_TRY(end_fill_transaction());
-  if (replaced()) return Error{Errc::kReplaced, "fill the tables", options_.path, "another file was put in its place"};
-  aside_.reset();
-  database_->set_checkpoint_pages(0);
-  ADM_TRY(database_->execute("PRAGMA synchronous = FULL"));
-  ADM_TRY(begin_immediate("epoch"));
-  ADM_TRY(check_still_ours());
-  ADM_ASSIGN(const auto items, aside_items(*database_, fill_token_));
-  bool in_place = false;
-  if (items && *items == items_) {
-    ADM_ASSIGN(in_place, exchange(*database_));
-  }
-  if (in_place) return {};
-  fill_token_.clear();
-  return Error{Errc::kReplaced, "put the filled tables in place", options_.path,
-               "somebody wrote to the tables meanwhile"};
-}
-
-Status SqliteSink::remove_unfinished_fill() {
-  fill_token_.clear();
-  for (;;) {
-    ADM_ASSIGN(const bool stands, aside_stands(*database_));
-    if (!stands) return {};
-    if (options_.stop != nullptr && options_.stop->load()) {
-      return Error{Errc::kInterrupted, "remove an unfinished fill", options_.path, "asked to stop"};
-    }
-    ADM_TRY(begin_immediate("fill"));
-    sqlite::Transaction transaction(*database_);
-    ADM_TRY(remove_some_of_aside(*database_, kRemoveRows));
-    ADM_TRY(transaction.commit());
-    if (options_.rows_removed != nullptr) options_.rows_removed->fetch_add(kRemoveRows);
-    if (options_.pause) options_.pause(kFillPauseMicros);
-  }
 }
 
 }  // namespace admetrics::sink

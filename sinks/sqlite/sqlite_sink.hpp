@@ -6,14 +6,14 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <tuple>
-#include <utility>
 #include <vector>
 
 #include "core/base/clock.hpp"
 #include "core/engine/ports.hpp"
 #include "core/sqlite/database.hpp"
 #include "core/sqlite/lock_meter.hpp"
+#include "sinks/sqlite/fill_pace.hpp"
+#include "sinks/sqlite/foreign_watch.hpp"
 #include "sinks/sqlite/row_table.hpp"
 
 namespace admetrics::sink {
@@ -35,15 +35,6 @@ struct SqliteSinkOptions {
   std::int64_t hold_alone_micros = 0;
   const std::atomic<bool>* stop = nullptr;             // once true, what takes long ends with kInterrupted
   std::atomic<std::uint64_t>* rows_removed = nullptr;  // rises with the rows of an unfinished fill that are removed
-};
-
-/// What somebody else did to the tables, as far as can be seen without reading them.
-struct ForeignWork {
-  std::string everything;      // why every row has to be compared; "": it need not be
-  std::vector<SinkKey> added;  // keys of rows that somebody added
-  bool strange_keys = false;   // and some whose key is none that anybody could have wanted
-
-  [[nodiscard]] bool any() const { return !everything.empty() || !added.empty() || strange_keys; }
 };
 
 /// The four tables in an SQLite database that others read, and may write to as well.
@@ -72,17 +63,13 @@ class SqliteSink : public Sink {
   Result<SinkReceipt> commit() override;
   void rollback() override;
 
-  /// Looks, where somebody else has committed since the last look, whether a table became empty, and whether its first or
-  /// last row is another one. Between epochs; some microseconds. Gives what was found since it was asked last, also by
-  /// a look that each epoch begins with.
+  /// Looks (`ForeignWatch`), and gives what was found since it was asked last, also by the look that each epoch begins
+  /// with. Between epochs.
   ForeignWork take_foreign_work();
   /// Whether nobody else holds the write lock right now. Between epochs.
   bool is_free();
 
  private:
-  /// Of each table: its first and last row number where that is its key, else whether it has rows.
-  using Edges = std::array<std::pair<std::int64_t, std::int64_t>, 4>;
-
   struct Statements;
   /// The four tables, or those aside.
   struct Tables {
@@ -97,8 +84,6 @@ class SqliteSink : public Sink {
   Result<bool> anything_to_purge();
   Status purge();
   Status check_still_ours();
-  Result<Edges> read_edges();
-  Status look_for_foreign_work();
   Status note_key(SinkKey::Kind kind, Level level, std::string_view entity_id, Day day);
   enum Filled : std::size_t { kMain, kBreakdown, kNames, kHierarchies };
   [[nodiscard]] SinkReceipt total() const;
@@ -115,6 +100,7 @@ class SqliteSink : public Sink {
   Status begin_immediate(std::string_view work);
   // Of a fill.
   Status begin_fill();
+  Status prepare_fill();
   Result<bool> resume_fill();
   Status end_fill();
   Status remove_unfinished_fill();
@@ -129,18 +115,15 @@ class SqliteSink : public Sink {
   std::unique_ptr<sqlite::Connection> database_;
   std::optional<Tables> live_;
   std::optional<Tables> aside_;  // while a fill goes on
-  // How the tables were left by the last commit, or found when they were opened.
-  std::optional<Edges> edges_;
-  std::int64_t seen_data_version_ = -1;
-  ForeignWork foreign_work_;
+  std::optional<ForeignWatch> watch_;
   // The position that this sink holds, as far as we know. No ledger: none.
   std::string known_ledger_;
   EpochId known_epoch_;
   // The open epoch's.
   CommitHeader header_;
   std::string committed_at_;
-  std::optional<std::tuple<std::string, std::int32_t, std::string, Day>> last_cell_;  // inserted in this epoch
-  bool tables_empty_ = false;  // nothing to compare with: inserts only
+  std::optional<WritePlace> last_cell_;  // inserted in this epoch
+  bool tables_empty_ = false;            // nothing to compare with: inserts only
   std::size_t keys_noted_ = 0;
   bool keys_complete_ = true;  // the list names everything that the ledger has not heard of
   std::size_t cells_written_ = 0;
@@ -158,13 +141,7 @@ class SqliteSink : public Sink {
   bool fill_failed_ = false;  // it may go on where it was, if it is what comes next
   std::int64_t items_ = 0;
   std::int64_t items_standing_ = 0;
-  std::int64_t rows_before_transaction_ = 0;
-  std::int64_t transaction_began_micros_ = 0;
-  std::int64_t transaction_ended_micros_ = 0;
-  std::int64_t hold_micros_ = 0;
-  std::int64_t others_version_ = -1;
-  std::int64_t others_seen_micros_ =
-      0;  // when somebody else's commit was last noticed; a fill begins as if it were then
+  FillPace pace_;
 };
 
 }  // namespace admetrics::sink

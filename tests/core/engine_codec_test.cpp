@@ -34,7 +34,8 @@ UserContribution draw_user(Draw& draw) {
 }
 
 MetaSums draw_sums(Draw& draw) {
-  return {draw.any_size(), draw.any_size(), draw.any_size(), draw.any_size(), draw.any_size(), draw.any_size()};
+  const auto wide = [&] { return static_cast<Int128>(draw.any_size()) * (draw.chance(50) ? 1 : draw.any_size()); };
+  return {wide(), wide(), wide(), wide(), wide(), draw.any_size()};
 }
 
 MetaContribution draw_ad_day(Draw& draw) {

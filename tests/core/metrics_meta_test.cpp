@@ -258,6 +258,16 @@ TEST_F(MetaTest, ARowOfZerosIsARow) {
   EXPECT_EQ(cell.find(Breakdown::kNone, {})->rows, 1);
 }
 
+TEST_F(MetaTest, SumsBeyond64BitsAreExact) {
+  MetaPart part;
+  part.sums = MetaSums{kMoneyMicrosMax, 0, kCountMax, 0, 0, 1};
+  MetaCell cell;
+  for (int i = 0; i < 20'000; ++i) cell.apply(part, Level::kAd, +1);
+  EXPECT_TRUE(cell.find(Breakdown::kNone, {})->spend_micros == Int128{20'000} * kMoneyMicrosMax);
+  for (int i = 0; i < 19'999; ++i) cell.apply(part, Level::kAd, -1);
+  EXPECT_EQ(cell.find(Breakdown::kNone, {})->clicks, kCountMax);
+}
+
 /// Adding and withdrawing in any order leaves exactly what stays; and nothing, when nothing stays.
 TEST_F(MetaTest, AddingAndWithdrawingLeavesNoTrace) {
   Draw draw(7);
@@ -269,7 +279,7 @@ TEST_F(MetaTest, AddingAndWithdrawingLeavesNoTrace) {
       part.value =
           part.breakdown == Breakdown::kNone ? DictionaryId{} : DictionaryId{static_cast<std::uint32_t>(draw.below(4))};
       part.names[index_of(Level::kAdset)] = DictionaryId{static_cast<std::uint32_t>(draw.below(4))};
-      // Sizes past every limit on purpose: sums wrap, and unwrap.
+      // Sizes past every limit on purpose.
       part.sums = MetaSums{draw.any_size(), draw.any_size(), draw.any_size(), draw.any_size(), draw.any_size(), 1};
       parts.push_back(part);
     }

@@ -41,13 +41,11 @@ class Explain : public VerifyTest {
                                         "daily_mixpanel_metrics_breakdown");
       while (rows->step().value()) {
         ExplainOptions options = where(Level::kAd, std::string(rows->text(1)), std::string(rows->text(2)));
-        for (const Level level : kLevels) {
-          if (name_of(level) == rows->text(0)) options.level = level;
+        options.level = parse_level(rows->text(0)).value_or(options.level);
+        if (!main) {
+          options.breakdown = parse_breakdown(rows->text(3)).value_or(options.breakdown);
+          options.value = rows->text(4);
         }
-        for (const Breakdown breakdown : kBreakdowns) {
-          if (!main && name_of(breakdown) == rows->text(3)) options.breakdown = breakdown;
-        }
-        if (!main) options.value = rows->text(4);
         const Explanation explanation = told(options);
         EXPECT_TRUE(explanation.agrees()) << to_text(explanation, 9);
       }

@@ -326,7 +326,8 @@ def json_list(texts):
 
 
 def open_to_read(path):
-    url = "file:" + urllib.parse.quote(os.path.abspath(path)) + "?mode=ro"
+    # Not read-only: what a killed writer left open has to be taken back first, by whoever comes next.
+    url = "file:" + urllib.parse.quote(os.path.abspath(path)) + "?mode=rw"
     connection = sqlite3.connect(url, uri=True, timeout=30, isolation_level=None)
     connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
     connection.execute("BEGIN")

@@ -26,10 +26,7 @@ std::optional<SinkRow> place_of(const std::string& table, const std::string& key
   // LEVEL|ID, then |DAY, then |TYPE|VALUE. Ids and values may hold anything, so the day is looked for from the end.
   const std::size_t level_end = key.find('|');
   if (level_end == std::string::npos) return std::nullopt;
-  std::optional<Level> found;
-  for (const Level level : kLevels) {
-    if (name_of(level) == key.substr(0, level_end)) found = level;
-  }
+  const auto found = parse_level(key.substr(0, level_end));
   if (!found) return std::nullopt;
   row.key.level = *found;
   const std::string rest = key.substr(level_end + 1);

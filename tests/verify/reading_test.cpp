@@ -119,6 +119,11 @@ TEST(Reading, Dates) {
 
 TEST(Reading, RatiosRoundHalfAwayFromZero) {
   EXPECT_EQ(scaled_ratio(5, 1, 2), 3);
+  EXPECT_EQ(whole_sum(-1, 4294967295, 1), -1);
+  EXPECT_EQ(whole_sum(std::int64_t{1} << 62, 0, 1), INT64_MAX);
+  EXPECT_EQ(whole_sum(-(std::int64_t{1} << 62), 0, 1), INT64_MIN);
+  EXPECT_EQ(whole_sum(0, 15'000, 10'000), 2);
+  EXPECT_EQ(whole_sum(-1, 4294967296 - 15'000, 10'000), -2);
   EXPECT_EQ(scaled_ratio(-5, 1, 2), -3);
   EXPECT_EQ(scaled_ratio(5, 1, -2), -3);
   EXPECT_EQ(scaled_ratio(2, 1, 3), 1);

@@ -420,6 +420,20 @@ TEST_F(Recompute, HugeNumbersNeverTurnToFloatingPoint) {
   EXPECT_TRUE(verify_now().equal());
 }
 
+TEST_F(Recompute, SumsBeyond64BitsAreExactAndStopWhenTheyAreStored) {
+  // 10,000 rows of a billion dollars, 10¹⁹ micro-dollars; and as many clicks as would pass the ends as they are.
+  ads_sql(
+      "WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < 10000) INSERT INTO "
+      "ad_performance_daily "
+      "SELECT 'a1', '2026-01-03', 's1', 'c1', 'Ad one', 'Set one', 'Campaign one', 1000000000, 0, 1000000000000000, 0, "
+      "0 FROM i");
+  meta("2026-01-03", "-0.5, 7, 0, 0, 0");
+  recompute();
+  expect(main_row("a1", "2026-01-03"),
+         {{"meta_spend", "9999999999999.5"}, {"meta_impressions", "7"}, {"meta_clicks", "9223372036854775807"}});
+  EXPECT_TRUE(verify_now().equal());
+}
+
 TEST_F(Recompute, NamesOfEventsAreConfigurable) {
   user("u1");
   event("u1", "start", "2026-01-03T10:00Z");
