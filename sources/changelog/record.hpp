@@ -3,6 +3,7 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "sources/changelog/landing_tables.hpp"
@@ -28,6 +29,9 @@ struct Value {
   [[nodiscard]] bool given() const { return kind != Kind::kAbsent; }
   [[nodiscard]] bool empty() const { return kind <= Kind::kNull || (kind == Kind::kText && text.empty()); }
 };
+
+/// Of a number, or of a text that is nothing but one.
+std::optional<std::int64_t> whole_number(const Value& value);
 
 using Cells = std::array<Value, kLandingColumnsMax>;
 
