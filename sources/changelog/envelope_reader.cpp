@@ -1,7 +1,10 @@
 #include "sources/changelog/envelope_reader.hpp"
 
+#include <emmintrin.h>
+
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
 #include <tuple>
 
@@ -20,14 +23,37 @@ bool is_null(Json& json) {
   return simdjson::simdjson_result<bool>(json.is_null()).get(null) == simdjson::SUCCESS && null;
 }
 
-simdjson::error_code read_value(ondemand::value json, Value& into) {
+/// The end of a string that begins behind its quote at `from`; nullptr where it has escapes. Most have none, and are read
+/// where they stand, not copied. The library's first stage has seen that the string is closed, and the padding lies behind it.
+/// Like the two below it stands in the loops themselves: a call for each member costs more than reading it.
+[[gnu::always_inline]] inline const char* end_without_escapes(const char* from) {
+  static_assert(simdjson::SIMDJSON_PADDING >= sizeof(__m128i));
+  const __m128i quote = _mm_set1_epi8('"');
+  const __m128i backslash = _mm_set1_epi8('\\');
+  for (const char* at = from;; at += sizeof(__m128i)) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));  // NOLINT: so it is to be called
+    const __m128i ends = _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash));
+    const auto found = static_cast<unsigned>(_mm_movemask_epi8(ends));
+    if (found == 0) continue;
+    const char* const end = at + std::countr_zero(found);
+    return *end == '"' ? end : nullptr;
+  }
+}
+
+/// The value is a string, and begins at `from`.
+[[gnu::always_inline]] inline simdjson::error_code read_string(ondemand::value& json, const char* from,
+                                                               std::string_view& into) {
+  const char* const end = end_without_escapes(from + 1);
+  if (end == nullptr) return json.get_string().get(into);
+  into = {from + 1, static_cast<std::size_t>(end - from - 1)};
+  return json.get_raw_json_string().error();
+}
+
+simdjson::error_code read_value_but_string(ondemand::value& json, Value& into) {
   ondemand::json_type type{};
   if (const auto error = json.type().get(type)) return error;
   switch (type) {
-    case ondemand::json_type::string: {
-      into.kind = Value::Kind::kText;
-      return json.get_string().get(into.text);
-    }
+    case ondemand::json_type::string: break;  // not asked for
     case ondemand::json_type::number: {
       std::string_view token = json.raw_json_token();
       ondemand::number number;
@@ -72,24 +98,25 @@ simdjson::error_code read_value(ondemand::value json, Value& into) {
   return simdjson::TAPE_ERROR;
 }
 
+[[gnu::always_inline]] inline simdjson::error_code read_value(ondemand::value& json, Value& into) {
+  const char* const from = json.raw_json_token().data();
+  if (*from != '"') return read_value_but_string(json, into);
+  into.kind = Value::Kind::kText;
+  return read_string(json, from, into.text);
+}
+
 /// One whose escapes are none gives "".
-std::string_view key_of(ondemand::field& field) {
+[[gnu::always_inline]] inline std::string_view key_of(ondemand::field& field) {
   const char* const from = field.key().raw();
-  const char* at = from;
-  while (*at != '"') {
-    if (*at == '\\') {
-      std::string_view unescaped;
-      return field.unescaped_key().get(unescaped) == simdjson::SUCCESS ? unescaped : std::string_view();
-    }
-    ++at;
-  }
-  return {from, static_cast<std::size_t>(at - from)};
+  if (const char* const end = end_without_escapes(from)) return {from, static_cast<std::size_t>(end - from)};
+  std::string_view unescaped;
+  return field.unescaped_key().get(unescaped) == simdjson::SUCCESS ? unescaped : std::string_view();
 }
 
 simdjson::error_code read_members(ondemand::object object, Members& into) {
   for (auto each : object) {
-    ondemand::field field;
-    if (const auto error = std::move(each).get(field)) return error;
+    if (const auto error = each.error()) return error;
+    ondemand::field&& field = std::move(each).value_unsafe();
     if (into.size() == kMembersMax) continue;
     const std::string_view name = key_of(field);
     Member& member = into.emplace_back();
@@ -100,7 +127,7 @@ simdjson::error_code read_members(ondemand::object object, Members& into) {
 }
 
 /// An object's members; null and anything else leave `present` false.
-simdjson::error_code read_object(ondemand::value json, Members& into, bool& present) {
+simdjson::error_code read_object(ondemand::value& json, Members& into, bool& present) {
   ondemand::json_type type{};
   if (const auto error = json.type().get(type)) return error;
   if (type != ondemand::json_type::object) {
@@ -114,21 +141,22 @@ simdjson::error_code read_object(ondemand::value json, Members& into, bool& pres
   return read_members(object, into);
 }
 
-simdjson::error_code read_text(ondemand::value json, std::string_view& into) {
+simdjson::error_code read_text(ondemand::value& json, std::string_view& into) {
+  if (const char* const from = json.raw_json_token().data(); *from == '"') return read_string(json, from, into);
   Value value;
   if (const auto error = read_value(json, value)) return error;
   if (value.kind == Value::Kind::kText) into = value.text;
   return simdjson::SUCCESS;
 }
 
-simdjson::error_code read_flag(ondemand::value json, bool& into) {
+simdjson::error_code read_flag(ondemand::value& json, bool& into) {
   Value value;
   if (const auto error = read_value(json, value)) return error;
   into = value.kind == Value::Kind::kInteger && value.integer != 0;
   return simdjson::SUCCESS;
 }
 
-simdjson::error_code read_source(ondemand::value json, Envelope& e) {
+simdjson::error_code read_source(ondemand::value& json, Envelope& e) {
   ondemand::json_type type{};
   if (const auto error = json.type().get(type)) return error;
   Value value;
@@ -137,8 +165,8 @@ simdjson::error_code read_source(ondemand::value json, Envelope& e) {
   if (const auto error = json.get_object().get(object)) return error;
   e.has_source = true;
   for (auto each : object) {
-    ondemand::field field;
-    if (const auto error = std::move(each).get(field)) return error;
+    if (const auto error = each.error()) return error;
+    ondemand::field&& field = std::move(each).value_unsafe();
     const std::string_view name = key_of(field);
     value = {};
     if (const auto error = read_value(field.value(), value)) return error;
@@ -183,7 +211,7 @@ std::string_view number_text(const Value& value, std::string_view token) {
   return token;
 }
 
-simdjson::error_code read_transaction(ondemand::value json, Envelope& e) {
+simdjson::error_code read_transaction(ondemand::value& json, Envelope& e) {
   ondemand::json_type type{};
   if (const auto error = json.type().get(type)) return error;
   Value value;
@@ -191,8 +219,8 @@ simdjson::error_code read_transaction(ondemand::value json, Envelope& e) {
   ondemand::object object;
   if (const auto error = json.get_object().get(object)) return error;
   for (auto each : object) {
-    ondemand::field field;
-    if (const auto error = std::move(each).get(field)) return error;
+    if (const auto error = each.error()) return error;
+    ondemand::field&& field = std::move(each).value_unsafe();
     const std::string_view name = key_of(field);
     value = {};
     const std::string_view token = name == "id" ? field.value().raw_json_token() : std::string_view();
@@ -208,7 +236,7 @@ simdjson::error_code read_transaction(ondemand::value json, Envelope& e) {
 }
 
 /// Debezium's END says how many records each table has: those of our tables are counted.
-simdjson::error_code read_collections(ondemand::value json, Envelope& e) {
+simdjson::error_code read_collections(ondemand::value& json, Envelope& e) {
   ondemand::json_type type{};
   if (const auto error = json.type().get(type)) return error;
   if (type != ondemand::json_type::array) {
@@ -227,8 +255,8 @@ simdjson::error_code read_collections(ondemand::value json, Envelope& e) {
     std::string_view collection;
     Value count;
     for (auto member : object) {
-      ondemand::field field;
-      if (const auto error = std::move(member).get(field)) return error;
+      if (const auto error = member.error()) return error;
+      ondemand::field&& field = std::move(member).value_unsafe();
       const std::string_view name = key_of(field);
       if (name == "data_collection") {
         if (const auto error = read_text(field.value(), collection)) return error;
@@ -252,10 +280,10 @@ simdjson::error_code read_collections(ondemand::value json, Envelope& e) {
 simdjson::error_code read_envelope(ondemand::object object, int depth, Envelope& e) {
   std::int64_t event_count = -1;
   for (auto each : object) {
-    ondemand::field field;
-    if (const auto error = std::move(each).get(field)) return error;
+    if (const auto error = each.error()) return error;
+    ondemand::field&& field = std::move(each).value_unsafe();
     const std::string_view name = key_of(field);
-    ondemand::value json = field.value();
+    ondemand::value& json = field.value();
     simdjson::error_code error = simdjson::SUCCESS;
     Value value;
     if (name == "table") {

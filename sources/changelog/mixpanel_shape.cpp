@@ -42,7 +42,7 @@ void MixpanelShape::take(const Envelope& envelope, std::string_view line, Record
   if (uuid.empty()) {
     // Every event of the export has one. An event without it is told from others by all that it says.
     constexpr std::string_view kHex = "0123456789abcdef";
-    std::uint64_t digest = digest_of(line);
+    std::uint64_t digest = digest_of(trimmed(line));
     for (std::size_t i = 0; i < 16; ++i, digest >>= 4) uuid_[i] = kHex[digest & 15];
     record.cells[0] = Value::of(std::string_view(uuid_.data(), 16));
   }

@@ -39,7 +39,7 @@ class MixpanelShape {
  public:
   MixpanelShape(const MixpanelMapping& mapping, TimeZone zone);
 
-  /// `line` without blanks around it. Texts in the record live until the next one.
+  /// Texts in the record live until the next one.
   void take(const Envelope& envelope, std::string_view line, Record& record);
 
  private:

@@ -13,6 +13,13 @@ std::optional<std::int64_t> whole_number(const Value& value) {
   return error == std::errc() && rest == end ? std::optional(number) : std::nullopt;
 }
 
+std::string_view trimmed(std::string_view line) {
+  const auto blank = [](char c) { return static_cast<unsigned char>(c) <= ' '; };
+  while (!line.empty() && blank(line.back())) line.remove_suffix(1);
+  while (!line.empty() && blank(line.front())) line.remove_prefix(1);
+  return line;
+}
+
 std::string_view name_of(BadRecord reason) {
   switch (reason) {
     case BadRecord::kNotJson: return "not_json";

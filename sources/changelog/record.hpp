@@ -96,6 +96,9 @@ inline constexpr std::array kBadRecords{
     BadRecord::kNotJson,   BadRecord::kNotUtf8, BadRecord::kTooLong, BadRecord::kUnknownShape, BadRecord::kUnknownTable,
     BadRecord::kUnknownOp, BadRecord::kNoKey,   BadRecord::kNoRow,   BadRecord::kTorn,         BadRecord::kDamagedFile};
 
+/// A line without what a writer may put around a record.
+std::string_view trimmed(std::string_view line);
+
 /// The longest line that is read; a longer one is a dead letter.
 inline constexpr std::size_t kLineBytesMax = std::size_t{16} << 20;
 /// How much of a bad line the dead letter keeps when it is longer than the longest line.

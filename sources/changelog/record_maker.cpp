@@ -33,13 +33,10 @@ bool has_key(const LandingTable& table, Cells& cells) {
 
 }  // namespace
 
-std::size_t ColumnFinder::find(std::size_t member, std::string_view name) {
-  if (member < guesses_.size()) {
-    const std::size_t guess = guesses_[member];
-    if (guess < table_->columns.size() && table_->columns[guess].name == name) return guess;
-  }
+std::size_t ColumnFinder::look_up(std::size_t member, std::string_view name) {
   const std::size_t column = find_column(*table_, name);
-  if (column < kLandingColumnsMax && member < guesses_.size()) guesses_[member] = column;
+  if (column < kLandingColumnsMax && member < guesses_.size())
+    guesses_[member] = {table_->columns[column].name, column};
   return column;
 }
 
@@ -135,8 +132,8 @@ Verdict RecordMaker::take_row_change(const Envelope& e, RecordKind kind, const M
   const LandingTable& table = *record_.table;
   record_.kind = kind;
   const std::size_t columns = table.columns.size();
-  std::fill_n(record_.cells.begin(), columns, Value());
-  std::fill_n(record_.before.begin(), columns, Value());
+  for (std::size_t i = 0; i < columns; ++i) record_.cells[i].kind = Value::Kind::kAbsent;
+  if (std::exchange(before_taken_, before != nullptr)) record_.before.fill(Value());
   if (e.has_key && kind != RecordKind::kTruncate) take_cells(e, e.key, debezium, record_.cells, buffers_);
   if (row != nullptr) take_cells(e, *row, debezium, record_.cells, buffers_);
   record_.has_before = before != nullptr;
@@ -152,14 +149,21 @@ Verdict RecordMaker::take_row_change(const Envelope& e, RecordKind kind, const M
 void RecordMaker::take_cells(const Envelope& e, const Members& members, bool encoded, Cells& cells, Buffers& buffers) {
   const LandingTable& table = *record_.table;
   ColumnFinder& finder = finders_[index_of(table)];
-  const Encodings* const how = encoded ? connect_.encodings(e.schema, e.known_connector, table) : nullptr;
+  if (!encoded) {
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      const std::size_t column = finder.find(i, members[i].name);
+      if (column < kLandingColumnsMax) cells[column] = members[i].value;
+    }
+    return;
+  }
+  const Encodings* const how = connect_.encodings(e.schema, e.known_connector, table);
   for (std::size_t i = 0; i < members.size(); ++i) {
     const std::size_t column = finder.find(i, members[i].name);
     if (column == kLandingColumnsMax) continue;
     const Value& value = members[i].value;
-    if (encoded && value.kind == Value::Kind::kText && value.text == kUnavailable) continue;
+    if (value.kind == Value::Kind::kText && value.text == kUnavailable) continue;
     const ColumnKind kind = table.columns[column].kind;
-    if (encoded && kind == ColumnKind::kNumber && value.kind == Value::Kind::kText && value.text.starts_with('{')) {
+    if (kind == ColumnKind::kNumber && value.kind == Value::Kind::kText && value.text.starts_with('{')) {
       cells[column] = connect_.variable_decimal(value, buffers[column]);
       continue;
     }

@@ -25,14 +25,24 @@ struct Verdict {
 /// The columns of one table, found quickly where records keep their order.
 class ColumnFinder {
  public:
-  explicit ColumnFinder(const LandingTable& table) : table_(&table) { guesses_.fill(kLandingColumnsMax); }
+  explicit ColumnFinder(const LandingTable& table) : table_(&table) {}
 
   /// `member`: the how manieth of its record it is. kLandingColumnsMax: none of ours.
-  std::size_t find(std::size_t member, std::string_view name);
+  std::size_t find(std::size_t member, std::string_view name) {
+    if (member < guesses_.size() && guesses_[member].name == name && !name.empty()) return guesses_[member].column;
+    return look_up(member, name);
+  }
 
  private:
+  struct Guess {
+    std::string_view name;  // as the table has it
+    std::size_t column = kLandingColumnsMax;
+  };
+
+  std::size_t look_up(std::size_t member, std::string_view name);
+
   const LandingTable* table_;
-  std::array<std::size_t, 32> guesses_{};
+  std::array<Guess, 32> guesses_;
 };
 
 /// RecordMaker: tells the three shapes apart, and makes of what a line held the record that it means.
@@ -42,7 +52,7 @@ class RecordMaker {
  public:
   RecordMaker(LogFormat format, const MixpanelMapping& mapping, TimeZone zone);
 
-  /// `line` without blanks around it. When the verdict is good, `record` has it.
+  /// When the verdict is good, `record` has it.
   Verdict take(Envelope& envelope, std::string_view line);
   /// Until the next one; its texts also live no longer than the envelope's.
   [[nodiscard]] const Record& record() const { return record_; }
@@ -64,6 +74,7 @@ class RecordMaker {
   const LandingTable* last_table_ = nullptr;
   // Of the line.
   Record record_;
+  bool before_taken_ = false;  // something stands in its `before`
   Buffers buffers_, buffers_before_;
   std::string position_text_;
 };

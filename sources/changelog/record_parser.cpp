@@ -19,14 +19,6 @@ bool is_blank(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; });
 }
 
-/// Without what a writer may put around a record.
-std::string_view trimmed(std::string_view line) {
-  const auto blank = [](char c) { return static_cast<unsigned char>(c) <= ' '; };
-  while (!line.empty() && blank(line.back())) line.remove_suffix(1);
-  while (!line.empty() && blank(line.front())) line.remove_prefix(1);
-  return line;
-}
-
 Verdict bad(simdjson::error_code error) {
   return {false, error == simdjson::UTF8_ERROR ? BadRecord::kNotUtf8 : BadRecord::kNotJson};
 }
@@ -52,7 +44,7 @@ struct RecordParser::Impl {
     if (const auto error = read_document(document, envelope)) return bad(error);
     const char* more = nullptr;
     if (document.current_location().get(more) == simdjson::SUCCESS) return {false, BadRecord::kNotJson};
-    return maker.take(envelope, trimmed(line));
+    return maker.take(envelope, line);
   }
 
   Status visit_line(std::size_t at, std::string_view text, RecordVisitor& visitor) {
@@ -114,7 +106,7 @@ struct RecordParser::Impl {
       ondemand::document_reference document;
       if ((*each).get(document) != simdjson::SUCCESS) break;
       const std::size_t start = at + each.current_index();
-      if (start >= end || !is_blank(all.substr(done, start - done))) break;
+      if (start >= end || (start > done && !is_blank(all.substr(done, start - done)))) break;
       std::size_t line_end = all.find('\n', start);
       if (line_end == std::string_view::npos || line_end > end) line_end = end;
       if (read_document(document, envelope) != simdjson::SUCCESS) break;
@@ -125,7 +117,7 @@ struct RecordParser::Impl {
       const auto next_at = static_cast<std::size_t>(next - all.data());
       if (next_at <= line_end || next_at > end || !is_blank(all.substr(line_end, next_at - line_end))) break;
       const LogLine line{start, all.substr(start, line_end - start)};
-      const Verdict verdict = maker.take(envelope, trimmed(line.text));
+      const Verdict verdict = maker.take(envelope, line.text);
       ADM_TRY(verdict.good ? visitor.on_record(maker.record(), line) : visitor.on_bad(verdict.reason, line));
       done = std::min(line_end + 1, end);
     }
