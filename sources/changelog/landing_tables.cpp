@@ -102,6 +102,12 @@ const LandingTable* find_landing_table(std::string_view name) {
   return nullptr;
 }
 
+std::size_t find_column(const LandingTable& table, std::string_view name) {
+  const auto found = std::find_if(table.columns.begin(), table.columns.end(),
+                                  [&](const LandingColumn& column) { return same_name(column.name, name); });
+  return found == table.columns.end() ? kLandingColumnsMax : static_cast<std::size_t>(found - table.columns.begin());
+}
+
 std::size_t index_of(const LandingTable& table) { return static_cast<std::size_t>(&table - kTables.data()); }
 
 std::string landing_schema_sql() {

@@ -39,6 +39,8 @@ struct LandingTable {
 std::span<const LandingTable> landing_tables();
 /// By its name, in any case; nullptr: none of ours.
 const LandingTable* find_landing_table(std::string_view name);
+/// A column's place by its name, in any case; kLandingColumnsMax: none of ours.
+std::size_t find_column(const LandingTable& table, std::string_view name);
 /// Where `table` stands in `landing_tables()`.
 std::size_t index_of(const LandingTable& table);
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "sources/changelog/landing_tables.hpp"
@@ -28,6 +29,9 @@ struct Value {
   [[nodiscard]] bool given() const { return kind != Kind::kAbsent; }
   [[nodiscard]] bool empty() const { return kind <= Kind::kNull || (kind == Kind::kText && text.empty()); }
 };
+
+/// Of a number, or of a text that is nothing but one.
+std::optional<std::int64_t> whole_number(const Value& value);
 
 using Cells = std::array<Value, kLandingColumnsMax>;
 
@@ -91,6 +95,9 @@ std::string_view name_of(BadRecord reason);
 inline constexpr std::array kBadRecords{
     BadRecord::kNotJson,   BadRecord::kNotUtf8, BadRecord::kTooLong, BadRecord::kUnknownShape, BadRecord::kUnknownTable,
     BadRecord::kUnknownOp, BadRecord::kNoKey,   BadRecord::kNoRow,   BadRecord::kTorn,         BadRecord::kDamagedFile};
+
+/// A line without what a writer may put around a record.
+std::string_view trimmed(std::string_view line);
 
 /// The longest line that is read; a longer one is a dead letter.
 inline constexpr std::size_t kLineBytesMax = std::size_t{16} << 20;

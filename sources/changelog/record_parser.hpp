@@ -1,38 +1,14 @@
 #pragma once
 
 #include <memory>
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include "core/base/result.hpp"
-#include "core/base/time_zone.hpp"
+#include "sources/changelog/mixpanel_shape.hpp"
 #include "sources/changelog/record.hpp"
+#include "sources/changelog/record_maker.hpp"
 
 namespace admetrics::source {
-
-/// Which shapes are looked for.
-enum class LogFormat : std::uint8_t { kAuto, kDebezium, kPlain, kMixpanel };
-
-/// From the properties of Mixpanel's raw export to columns: of several names the first that is there and not null.
-struct MixpanelMapping {
-  using Names = std::vector<std::string>;
-
-  Names event_uuid{"$insert_id"};
-  Names distinct_id{"distinct_id", "$distinct_id"};
-  Names event_time{"time"};  // seconds since 1970, or milliseconds when it is that large
-  Names revenue_usd{"revenue_usd", "revenue", "$revenue"};
-  // Of the user, by the event that tells it last.
-  Names abi_ad_id{"abi_ad_id"};
-  Names abi_campaign_id{"abi_campaign_id"};
-  Names abi_ad_set_id{"abi_ad_set_id"};
-  Names country{"mp_country_code", "$country_code", "country_code", "country"};
-  Names region{"$region", "region"};
-  Names has_abi_attribution{"has_abi_attribution"};  // where no event tells: whether any of the three ids is there
-  std::string time_zone = "UTC";                     // whose clock `event_time` counts by: the Mixpanel project's
-
-  bool operator==(const MixpanelMapping&) const = default;
-};
 
 /// Where a line stands in what `parse` was given.
 struct LogLine {
