@@ -113,32 +113,43 @@ simdjson::error_code read_value_but_string(ondemand::value& json, Value& into) {
   return field.unescaped_key().get(unescaped) == simdjson::SUCCESS ? unescaped : std::string_view();
 }
 
-simdjson::error_code read_members(ondemand::object object, Members& into) {
+/// Calls `visit(name, json)` for each member, until it gives an error.
+template <class Visit>
+[[gnu::always_inline]] inline simdjson::error_code for_each_member(ondemand::object object, Visit&& visit) {
   for (auto each : object) {
     if (const auto error = each.error()) return error;
     ondemand::field&& field = std::move(each).value_unsafe();
-    if (into.size() == kMembersMax) continue;
     const std::string_view name = key_of(field);
-    Member& member = into.emplace_back();
-    member.name = name;
-    if (const auto error = read_value(field.value(), member.value)) return error;
+    if (const simdjson::error_code error = visit(name, field.value())) return error;
   }
   return simdjson::SUCCESS;
 }
 
-/// An object's members; null and anything else leave `present` false.
-simdjson::error_code read_object(ondemand::value& json, Members& into, bool& present) {
+/// An object, for its members to be read; null and anything else is read over, and leaves `present` false.
+simdjson::error_code begin_object(ondemand::value& json, ondemand::object& object, bool& present) {
   ondemand::json_type type{};
   if (const auto error = json.type().get(type)) return error;
   if (type != ondemand::json_type::object) {
     Value ignored;
     return read_value(json, ignored);
   }
-  ondemand::object object;
   if (const auto error = json.get_object().get(object)) return error;
   present = true;
+  return simdjson::SUCCESS;
+}
+
+simdjson::error_code read_object(ondemand::value& json, Members& into, bool& present) {
+  ondemand::object object;
+  bool is_object = false;
+  if (const auto error = begin_object(json, object, is_object); error || !is_object) return error;
+  present = true;
   into.clear();
-  return read_members(object, into);
+  return for_each_member(object, [&](std::string_view name, ondemand::value& value) {
+    if (into.size() == kMembersMax) return simdjson::SUCCESS;
+    Member& member = into.emplace_back();
+    member.name = name;
+    return read_value(value, member.value);
+  });
 }
 
 simdjson::error_code read_text(ondemand::value& json, std::string_view& into) {
@@ -157,19 +168,13 @@ simdjson::error_code read_flag(ondemand::value& json, bool& into) {
 }
 
 simdjson::error_code read_source(ondemand::value& json, Envelope& e) {
-  ondemand::json_type type{};
-  if (const auto error = json.type().get(type)) return error;
-  Value value;
-  if (type != ondemand::json_type::object) return read_value(json, value);
   ondemand::object object;
-  if (const auto error = json.get_object().get(object)) return error;
+  bool is_object = false;
+  if (const auto error = begin_object(json, object, is_object); error || !is_object) return error;
   e.has_source = true;
-  for (auto each : object) {
-    if (const auto error = each.error()) return error;
-    ondemand::field&& field = std::move(each).value_unsafe();
-    const std::string_view name = key_of(field);
-    value = {};
-    if (const auto error = read_value(field.value(), value)) return error;
+  return for_each_member(object, [&](std::string_view name, ondemand::value& member) {
+    Value value;
+    if (const auto error = read_value(member, value)) return error;
     if (name == "table") {
       if (value.kind == Value::Kind::kText) e.source_table = value.text;
     } else if (name == "ts_ms") {
@@ -201,8 +206,8 @@ simdjson::error_code read_source(ondemand::value& json, Envelope& e) {
                                                             "oracle",     "db2",   "vitess",  "informix"};
       e.known_connector = std::find(kConnectors.begin(), kConnectors.end(), value.text) != kConnectors.end();
     }
-  }
-  return simdjson::SUCCESS;
+    return simdjson::SUCCESS;
+  });
 }
 
 std::string_view number_text(const Value& value, std::string_view token) {
@@ -212,27 +217,21 @@ std::string_view number_text(const Value& value, std::string_view token) {
 }
 
 simdjson::error_code read_transaction(ondemand::value& json, Envelope& e) {
-  ondemand::json_type type{};
-  if (const auto error = json.type().get(type)) return error;
-  Value value;
-  if (type != ondemand::json_type::object) return read_value(json, value);
   ondemand::object object;
-  if (const auto error = json.get_object().get(object)) return error;
-  for (auto each : object) {
-    if (const auto error = each.error()) return error;
-    ondemand::field&& field = std::move(each).value_unsafe();
-    const std::string_view name = key_of(field);
-    value = {};
-    const std::string_view token = name == "id" ? field.value().raw_json_token() : std::string_view();
-    if (const auto error = read_value(field.value(), value)) return error;
+  bool is_object = false;
+  if (const auto error = begin_object(json, object, is_object); error || !is_object) return error;
+  return for_each_member(object, [&](std::string_view name, ondemand::value& member) {
+    Value value;
+    const std::string_view token = name == "id" ? member.raw_json_token() : std::string_view();
+    if (const auto error = read_value(member, value)) return error;
     if (name == "id") {
       std::tie(e.transaction, e.transaction_place) =
           transaction_and_place(value.kind == Value::Kind::kText ? value.text : number_text(value, token));
     } else if (name == "total_order") {
       if (const auto order = whole_number(value); order && *order > 0) e.order = *order;
     }
-  }
-  return simdjson::SUCCESS;
+    return simdjson::SUCCESS;
+  });
 }
 
 /// Debezium's END says how many records each table has: those of our tables are counted.
@@ -254,18 +253,12 @@ simdjson::error_code read_collections(ondemand::value& json, Envelope& e) {
     if (const auto error = entry.get_object().get(object)) return error;
     std::string_view collection;
     Value count;
-    for (auto member : object) {
-      if (const auto error = member.error()) return error;
-      ondemand::field&& field = std::move(member).value_unsafe();
-      const std::string_view name = key_of(field);
-      if (name == "data_collection") {
-        if (const auto error = read_text(field.value(), collection)) return error;
-      } else {
-        Value value;
-        if (const auto error = read_value(field.value(), value)) return error;
-        if (name == "event_count") count = value;
-      }
-    }
+    const auto error = for_each_member(object, [&](std::string_view name, ondemand::value& member) {
+      if (name == "data_collection") return read_text(member, collection);
+      Value ignored;
+      return read_value(member, name == "event_count" ? count : ignored);
+    });
+    if (error) return error;
     const auto number = whole_number(count);
     if (!number || *number < 0 || *number > INT64_MAX - sum) told = false;
     if (told && find_landing_table(collection.substr(collection.rfind('.') + 1)) != nullptr) sum += *number;
@@ -279,11 +272,7 @@ simdjson::error_code read_collections(ondemand::value& json, Envelope& e) {
 
 simdjson::error_code read_envelope(ondemand::object object, int depth, Envelope& e) {
   std::int64_t event_count = -1;
-  for (auto each : object) {
-    if (const auto error = each.error()) return error;
-    ondemand::field&& field = std::move(each).value_unsafe();
-    const std::string_view name = key_of(field);
-    ondemand::value& json = field.value();
+  const auto failed = for_each_member(object, [&](std::string_view name, ondemand::value& json) {
     simdjson::error_code error = simdjson::SUCCESS;
     Value value;
     if (name == "table") {
@@ -356,8 +345,9 @@ simdjson::error_code read_envelope(ondemand::object object, int depth, Envelope&
       e.other_members = true;
       error = read_value(json, value);
     }
-    if (error) return error;
-  }
+    return error;
+  });
+  if (failed) return failed;
   if (!e.has_expected && event_count >= 0) {
     e.has_expected = true;
     e.expected = event_count;
