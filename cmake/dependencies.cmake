@@ -1,6 +1,8 @@
 # Every package we build on, found once. Rooms link these targets by name:
 #
 #   admetrics::asio            Asio and Beast (headers only); Boost::headers for the rest of Boost
+#   admetrics::json            third_party/boost_json: Boost.JSON, for what is no change record
+#   admetrics::url             third_party/boost_url: Boost.URL
 #   simdjson::simdjson         JSON reading
 #   spdlog::spdlog             logging, with the external fmt that Debian builds it against (daemon/ only)
 #   tomlplusplus::tomlplusplus configuration

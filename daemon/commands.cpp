@@ -10,6 +10,7 @@
 #include <boost/version.hpp>
 #include <cerrno>
 #include <chrono>
+#include <cmath>
 #include <condition_variable>
 #include <csignal>
 #include <cstdio>
@@ -48,7 +49,7 @@ void add_totals(const Config& config, boost::json::object& status) {
   const auto row = select->step();
   if (!row.ok() || !*row) return;
   const auto cents = [&](int column) {
-    return static_cast<double>(static_cast<std::int64_t>(select->real(column) * 100 + 0.5)) / 100;
+    return std::round(select->real(column) * 100) / 100;
   };
   status["totals"] = {{"main_rows", select->integer(0)}, {"breakdown_rows", select->integer(1)}, {"spend", cents(2)},
                       {"trials", select->integer(3)},    {"purchases", select->integer(4)},      {"revenue", cents(5)},

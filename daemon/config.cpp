@@ -44,7 +44,7 @@ std::string take_name(const toml::node& node, std::string& into) {
 template <std::size_t N>
 std::string take_measure(const toml::node& node, const std::pair<std::string_view, std::int64_t> (&units)[N],
                          const char* example, std::int64_t& into) {
-  const std::string wrong = std::string("must be a number with a unit in quotes, such as ") + example;
+  std::string wrong = std::string("must be a number with a unit in quotes, such as ") + example;
   const auto text = node.value_exact<std::string>();
   if (!text) return wrong;
   std::int64_t number = 0;
@@ -98,7 +98,7 @@ std::string take_flag(const toml::node& node, bool& into) {
 std::string take_listen(const toml::node& node, HttpConfig& into) {
   std::string problem = take_text(node, into.listen);
   if (!problem.empty() || into.listen.empty()) return problem;
-  const std::string wrong = "must be an IP address and a port, such as \"127.0.0.1:8787\" or \"[::1]:8787\"";
+  std::string wrong = "must be an IP address and a port, such as \"127.0.0.1:8787\" or \"[::1]:8787\"";
   const std::size_t colon = into.listen.rfind(':');
   if (colon == std::string::npos) return wrong;
   std::string host = into.listen.substr(0, colon);
@@ -119,7 +119,7 @@ std::string take_listen(const toml::node& node, HttpConfig& into) {
 
 /// "ads.example.com": what stands in an address before the port.
 std::string take_host_names(const toml::node& node, std::vector<std::string>& into) {
-  const std::string wrong = "must be a list of host names without a port, such as [\"ads.example.com\"]";
+  std::string wrong = "must be a list of host names without a port, such as [\"ads.example.com\"]";
   const toml::array* list = node.as_array();
   if (list == nullptr) return wrong;
   for (const toml::node& entry : *list) {
@@ -132,7 +132,7 @@ std::string take_host_names(const toml::node& node, std::vector<std::string>& in
 
 /// What a browser sends as Origin: "https://dashboard.example.com", with a port where it is not the usual one.
 std::string take_origins(const toml::node& node, std::vector<std::string>& into) {
-  const std::string wrong = "must be a list of origins, such as [\"https://dashboard.example.com\"], or [\"*\"]";
+  std::string wrong = "must be a list of origins, such as [\"https://dashboard.example.com\"], or [\"*\"]";
   const toml::array* list = node.as_array();
   if (list == nullptr) return wrong;
   for (const toml::node& entry : *list) {
@@ -158,7 +158,7 @@ std::string take_measure_from(const toml::node& node, const std::pair<std::strin
 
 /// One name, or a list of them.
 std::string take_names(const toml::node& node, std::vector<std::string>& into) {
-  const std::string wrong = "must be a name in quotes, or a list of such names";
+  std::string wrong = "must be a name in quotes, or a list of such names";
   std::vector<std::string> names;
   if (const toml::array* list = node.as_array()) {
     for (const toml::node& entry : *list) {

@@ -27,6 +27,7 @@ constexpr std::int64_t kVerificationEveryMicros = 2'000'000;
 constexpr std::int64_t kNextDayEveryMicros = 60'000'000;
 constexpr std::int64_t kProgressLogEveryMicros = 5'000'000;
 constexpr std::int64_t kProgressLineEveryMicros = 200'000;
+constexpr std::int64_t kMindMemoryEveryMicros = 100'000;
 constexpr std::int64_t kRetryFirstMs = 50;
 constexpr std::int64_t kRetryLastMs = 10'000;
 constexpr std::int64_t kOnceRetryMicros = 60'000'000;  // `run --once` waits this long for a lock, then says so
@@ -156,7 +157,9 @@ Status Pipeline::open_changelog() {
   log.stop = &stop_;
   log.rows_read = &rows_read_;
   changelog_ = std::make_unique<source::ChangelogSource>(std::move(log), *source_);
-  return changelog_->open();
+  ADM_TRY(changelog_->open());
+  status_.changelog = changelog_->state();  // what the last run left: what comes on top is news
+  return {};
 }
 
 void Pipeline::note_changelog() {
@@ -276,43 +279,10 @@ Status Pipeline::run() {
   return {};
 }
 
-void Pipeline::mind_memory(const Tunables& tunables) {
-  // A full scan may have a quarter. The ledger may have the rest but what SQLite and an epoch's batches need.
-  constexpr std::int64_t kScanShare = 4;
-  constexpr std::int64_t kRenderShare = 8;
-  constexpr std::int64_t kReservePercent = 20;
-  constexpr std::size_t kSqueezeHigh = 2;
-  constexpr std::size_t kSqueezeOver = 16;
-  const std::int64_t limit = tunables.memory_limit_bytes;
-  const std::int64_t resident = admetrics::resident_memory_bytes();
-  const MemoryLevel before = status_.memory_level;
-  MemoryLevel level = MemoryLevel::kNormal;
-  if (limit > 0 && resident > limit) {
-    level = MemoryLevel::kOver;
-  } else if (limit > 0 && resident > limit / 100 * 80) {
-    level = MemoryLevel::kHigh;
-  }
-  if (level != before && limit > 0) {
-    const std::string state =
-        std::to_string(resident >> 20) + " of " + std::to_string(limit >> 20) + " MiB (engine.memory_limit) in use";
-    switch (level) {
-      case MemoryLevel::kNormal: log_info("memory: " + state + ", batches are of their usual size again"); break;
-      case MemoryLevel::kHigh: log_warning("memory: " + state + ", batches are halved"); break;
-      case MemoryLevel::kOver: log_warning("memory: " + state + ", work slows down"); break;
-    }
-  }
-  status_.memory_level = level;
-  MemoryLimits limits;
-  limits.scan_bytes = limit / kScanShare;
-  limits.render_bytes = limit / kRenderShare;
-  limits.state_bytes = limit / 100 * (100 - kReservePercent);
-  limits.squeeze = level == MemoryLevel::kNormal ? 1 : level == MemoryLevel::kHigh ? kSqueezeHigh : kSqueezeOver;
-  engine_->set_memory_limits(limits);
-  if (level != MemoryLevel::kOver) return;
-  // Give back what can be given, and let time pass: what waits in the change log needs no memory.
-  ::malloc_trim(0);
-  constexpr std::int64_t kSlowMs = 50;
-  wait(kSlowMs);
+void Pipeline::mind_memory() {
+  memory_.look(tunables().memory_limit_bytes, clock_->steady_micros());
+  status_.memory_level = memory_.level();
+  engine_->set_memory_limits(memory_.limits());
 }
 
 bool Pipeline::wait_while_paused() {
@@ -330,7 +300,10 @@ bool Pipeline::wait_while_paused() {
 
 EpochRequest Pipeline::request_for(bool first) {
   const Tunables tunables = this->tunables();
-  mind_memory(tunables);
+  mind_memory();
+  // Over the limit time shall pass: what waits in the change log needs no memory.
+  constexpr std::int64_t kSlowMs = 50;
+  if (memory_.level() == MemoryLevel::kOver) wait(kSlowMs);
   source_->set_hold_torn_days_max(tunables.hold_torn_days_max_ms / 1'000);
   EpochRequest request;
   request.as_of = today();
@@ -714,6 +687,10 @@ void Pipeline::tell_progress(const EpochProgress& progress) {
   if (stage_ != progress.stage && stage_ == "read") ::malloc_trim(0);
   stage_ = progress.stage;
   const std::int64_t now = clock_->steady_micros();
+  if (now - memory_minded_micros_ >= kMindMemoryEveryMicros) {
+    memory_minded_micros_ = now;
+    if (engine_) mind_memory();
+  }
   if (now - progress_told_micros_ < (terminal_ ? kProgressLineEveryMicros : kProgressLogEveryMicros)) return;
   progress_told_micros_ = now;
   std::array<char, 160> text;

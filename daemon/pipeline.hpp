@@ -15,6 +15,7 @@
 #include "daemon/auditor.hpp"
 #include "daemon/board.hpp"
 #include "daemon/config.hpp"
+#include "daemon/memory_guard.hpp"
 #include "daemon/orders.hpp"
 #include "daemon/status.hpp"
 #include "follow/follower.hpp"
@@ -84,8 +85,8 @@ class Pipeline {
   bool wait_to_retry(const Error& error, int attempt);
   [[nodiscard]] Day today() const;
   void note_epoch(const EpochReport& report);
-  /// Sets how much the next epoch may hold, by the memory in use now; over the limit it waits a little, too.
-  void mind_memory(const Tunables& tunables);
+  /// Sets how much the engine may hold, by the memory in use now.
+  void mind_memory();
   void note_held_days();
   Status open_changelog();
   /// Says what the change log's reader has to say.
@@ -133,8 +134,10 @@ class Pipeline {
   std::int64_t verification_read_micros_ = 0;
   std::int64_t looked_ahead_micros_ = 0;
   std::int64_t progress_told_micros_ = 0;
-  std::string_view stage_;           // of the epoch that runs
-  std::int64_t noticed_micros_ = 0;  // when the change that waits was seen; 0: none waits
+  MemoryGuard memory_;
+  std::int64_t memory_minded_micros_ = 0;  // while an epoch runs
+  std::string_view stage_;                 // of the epoch that runs
+  std::int64_t noticed_micros_ = 0;        // when the change that waits was seen; 0: none waits
   std::int64_t epoch_started_micros_ = 0;
   std::int64_t passed_micros_ = 0;          // when something last came through the whole way, or we began
   std::int64_t heartbeat_sent_micros_ = 0;  // 0: none is on its way

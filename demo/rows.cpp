@@ -210,7 +210,7 @@ void RowComposer::compose_time(std::int64_t second, std::uint64_t variety) {
     return;
   }
   const bool west = drawn < 3;
-  const std::int64_t shown = west ? second - 5 * 3'600 : second;
+  const std::int64_t shown = west ? second - std::int64_t{5} * 3'600 : second;
   const Day day = day_of(shown);
   time_ = format_day(day);
   time_ += drawn < 8 ? 'T' : ' ';

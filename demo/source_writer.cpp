@@ -217,7 +217,7 @@ class SourceWriter {
     progress_.events += count;
     const std::string date = format_day(day);
     const std::string processed =
-        format_event_time((static_cast<std::int64_t>(day.value) + 1) * kDaySeconds + 3 * 3'600);
+        format_event_time((static_cast<std::int64_t>(day.value) + 1) * kDaySeconds + std::int64_t{3} * 3'600);
     whole_day_.bind(1, date);
     whole_day_.bind(2, count);
     whole_day_.bind(3, processed);

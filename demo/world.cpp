@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 
+#include "core/base/check.hpp"
+
 namespace admetrics::demo {
 namespace {
 
@@ -26,6 +28,7 @@ std::uint32_t power_law(std::size_t rank, double exponent) {
 }
 
 std::int64_t scaled(std::int64_t total, std::uint64_t part, std::uint64_t whole) {
+  ADM_CHECK(whole > 0);
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(total) * part / whole);
 }
 
@@ -184,7 +187,7 @@ void World::spread_users(std::int64_t users) {
   for (int d = 0; d < days_; ++d) {
     const Day day{first_day_.value + d};
     Random random(stream_seed({seed_, kDayUsers, number_of(day)}));
-    const auto growth = static_cast<std::uint64_t>(1'000 + 300 * d / days_);
+    const auto growth = std::uint64_t{1'000} + static_cast<std::uint64_t>(300 * d / days_);
     until.push_back(until.back() + kWeek[weekday_of(day)] * growth * (90 + random.below(21)));
   }
   // The weights of 3650 days stay below 2^37, and users below 2^25.
@@ -200,7 +203,7 @@ DayMarket World::market_on(Day day) const {
   market.user_count = users_until_[at + 1] - users_until_[at];
 
   Random random(stream_seed({seed_, kDaySpend, number_of(day)}));
-  const auto swing = static_cast<std::int64_t>(90 + random.below(21));
+  const auto swing = std::int64_t{90} + static_cast<std::int64_t>(random.below(21));
   market.budget_cents = std::max<std::int64_t>(market.user_count, 1) * kCentsPerUser * swing / 100;
 
   std::uint64_t until = 0;
@@ -390,7 +393,7 @@ void World::imagine_person(std::uint32_t user, const DayMarket& market, std::opt
       const std::int64_t cancelled = begin + 600 + random.below(kTrialDays * kDaySeconds - 600);
       if (cancels) happen(EventKind::kTrialCancelled, cancelled, 0);
       if (cancels && cancelled <= known_until) use.status = ProductStatus::kTrialCancelled;
-      if (!cancels && end + 6 * 3'600 <= known_until) use.status = ProductStatus::kTrialExpired;
+      if (!cancels && end + std::int64_t{6} * 3'600 <= known_until) use.status = ProductStatus::kTrialExpired;
     }
     switch (use.status) {
       case ProductStatus::kTrialPending: use.value_cents = expected(price, use.conversion_rate); break;

@@ -513,6 +513,7 @@ Status distil(Workspace& workspace, const VerifyOptions& options, std::vector<st
   ADM_TRY(distil_small(workspace, notes));
   std::vector<Step> steps;
   std::vector<std::string> phases;
+  phases.reserve(copies.size());
   for (const RawCopy& copy : copies) phases.push_back("reading " + copy.table);
   for (std::size_t i = 0; i < copies.size(); ++i) {
     steps.push_back({phases[i].c_str(), copies[i].insert_into(copies[i].target) + copies[i].select("")});

@@ -1,8 +1,7 @@
 #include <array>
 #include <cstdio>
 
-// This one file of the room compiles Boost.JSON, which Debian ships as headers here.
-#include <boost/json/src.hpp>
+#include <boost/json.hpp>
 
 #include "verify/printable.hpp"
 #include "verify/verify.hpp"

@@ -23,6 +23,11 @@ inline constexpr std::size_t kRenderChunkUsers = 65'536;  // … or as many user
 inline constexpr std::size_t kRenderChunksInFlightPerWorker = 4;
 inline constexpr std::int64_t kRenderBytesPerUser =
     320;  // what a user costs in his cell's rendered rows: his id, in several lists
+inline constexpr std::int64_t kProgressEveryRows = 4'096;    // rows read between two looks at how far a scan is
+inline constexpr std::size_t kComparedParts = 256;           // a worker compares stored rows part by part
+inline constexpr std::size_t kComparedCellsHeldMax = 4'096;  // what a worker remembers of cells that it met lately …
+inline constexpr std::size_t kComparedUsersHeldMax = 262'144;  // … or as many users in them
+inline constexpr std::size_t kComparedTimesMax = 4;  // rows so scattered that a cell is made anew this often: give up
 inline constexpr std::size_t kSinkKeysListedMax = 65'536;  // a commit of more cells is not listed, but redone whole
 inline constexpr std::size_t kReceiptKeysMax = 500;        // changed keys that a receipt carries to subscribers
 inline constexpr std::size_t kJournalKeysMax = 32'768;     // an epoch that changes more keys is journaled as a whole

@@ -16,6 +16,7 @@ namespace {
 /// Puts keys into the order in which sinks get them: cells as `write_week_of` says, then names, then pairs.
 void sort_for_sinks(std::vector<JournalKey>& keys, const Dictionary& dictionary) {
   std::vector<Entity> entities;
+  entities.reserve(keys.size());
   for (const JournalKey& key : keys) entities.push_back(key.entity);
   sort_unique(entities);
   std::sort(entities.begin(), entities.end(), [&](Entity a, Entity b) {

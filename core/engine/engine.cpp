@@ -9,6 +9,7 @@
 #include "core/base/release.hpp"
 #include "core/engine/codec.hpp"
 #include "core/engine/plan.hpp"
+#include "core/engine/stored_comparison.hpp"
 #include "core/engine/user_reader.hpp"
 
 namespace admetrics {
@@ -196,6 +197,7 @@ Result<EpochReport> Engine::run_epoch(const EpochRequest& request) {
 
   if (header_.as_of != kNoDay && header_.as_of != request.as_of) mark_days_turned(header_.as_of, request.as_of);
   report.audited = request.audit || audit_needed_ || settings_changed;
+  rows_standing_ = {};
   if (!request.audit_reason.empty()) report.reason = request.audit_reason;
   if (audit_needed_) report.reason = audit_reason_;
   if (report.audited || !keys_to_redo_.empty() || !request.rows.empty())
@@ -214,7 +216,13 @@ Result<EpochReport> Engine::run_epoch(const EpochRequest& request) {
     for (Sink* sink : sinks_) {
       SinkReceipt receipt;
       ADM_ASSIGN(written, commit_sink(*sink, commit, plan, request, quiet, receipt, report));
-      if (written) report.receipts.push_back(receipt);
+      if (!written) continue;
+      for (TableReceipt& table : receipt.tables) {
+        if (table.table == kMainTable) table.unchanged += rows_standing_[0];
+        if (table.table == kBreakdownTable) table.unchanged += rows_standing_[1];
+      }
+      receipt.unchanged += rows_standing_[0] + rows_standing_[1];
+      report.receipts.push_back(receipt);
     }
     report.cells_rendered = static_cast<std::int64_t>(plan.cells.size());
     if (written) {
@@ -272,9 +280,10 @@ Status Engine::read_source(const EpochRequest& request, EpochReport& report, Epo
   const bool may_miss = request.wish == Cause::kAudit && input.recorded && !input.reconcile;
   users_->begin_epoch(request.as_of, request.wish, may_miss ? &report.mismatches : nullptr);
   ADM_ASSIGN(FactReader * reader, source_->reader(0));
+  StageProgress progress("read", 0, request.on_progress);
   const auto read_meta = [&]() -> Status {
     if (input.scan_meta) {
-      ADM_TRY(meta_->reconcile(*reader, input.mappings));
+      ADM_TRY(meta_->reconcile(*reader, input.mappings, progress));
     } else {
       std::vector<AdDayKey> wished;  // and named by no record
       for (const AdDayKey& key : request.ad_days) {
@@ -304,7 +313,7 @@ Status Engine::read_source(const EpochRequest& request, EpochReport& report, Epo
       const std::int64_t room = options_.memory.state_bytes - input.users_estimate * kStateBytesPerUser;
       scan_bytes = std::clamp(room, scan_bytes / kSmallestShare, scan_bytes);
     }
-    return users_->reconcile(*source_, input.users_estimate, scan_bytes, read_meta, after_pass);
+    return users_->reconcile(*source_, input.users_estimate, scan_bytes, read_meta, after_pass, progress);
   }
   ADM_TRY(read_meta());
   return users_->apply(*source_, input.users, input.user_tables);
@@ -378,6 +387,11 @@ Status Engine::mark_for_audit(bool everything, const EpochRequest& request) {
   for (const SinkKey& key : request.rows) mark_key(key);
   if (!everything) return {};
 
+  const bool some_days = !whole && (request.audit_since || request.audit_until);
+  if (!some_days && header_.epoch.value != 0 && header_.fingerprint == fingerprint_) {
+    ADM_ASSIGN(const bool marked, mark_what_differs(request, mark_key));
+    if (marked) return {};
+  }
   for (Sink* sink : sinks_) ADM_TRY(sink->visit_keys(mark_key));
   for (RowShard& rows : state_->rows) {
     std::vector<CellKey> cells;
@@ -391,6 +405,57 @@ Status Engine::mark_for_audit(bool everything, const EpochRequest& request) {
     meta_->mark_name(cell.entity);
     if (cell.entity.level() == Level::kAd) meta_->mark_hierarchy(cell.entity.id());
   });
+}
+
+Result<bool> Engine::mark_what_differs(const EpochRequest& request,
+                                       const std::function<void(const SinkKey&)>& mark_key) {
+  if (sinks_.size() != 1) return false;
+  // What cannot be read now is for the commit to find, which knows what to do then.
+  std::vector<std::unique_ptr<StoredRowReader>> readers;
+  for (std::size_t i = 0; i < pool_.size(); ++i) {
+    auto reader = sinks_.front()->read_rows();
+    if (!reader) return false;
+    readers.push_back(std::move(reader).value());
+  }
+  std::vector<CellKey> dirty;
+  const auto take = [&](const DirtyRows& rows) {
+    for (const DirtyRow& row : rows.rows()) dirty.push_back(row.key.cell);
+    for (const DirtyCell& cell : rows.cells()) dirty.push_back(cell.key);
+  };
+  for (const RowShard& shard : state_->rows) take(shard.dirty());
+  take(meta_->dirty());
+  sort_unique(dirty);
+
+  std::vector<CellKey> cells;
+  for (const RowShard& rows : state_->rows) rows.for_each_cell([&](CellKey cell) { cells.push_back(cell); });
+  std::vector<CellKey> meta_cells;
+  ADM_TRY(meta_->visit_cells([&](CellKey cell) { meta_cells.push_back(cell); }));
+  cells.insert(cells.end(), meta_cells.begin(), meta_cells.end());
+  sort_unique(cells);
+
+  StageProgress progress("compare", kComparedParts, request.on_progress);
+  StoredComparison comparison(*state_, *meta_, request.as_of, reporting_->trial_length_days);
+  if (Status compared = comparison.run(pool_, readers, cells.size(), request.stop, progress); !compared.ok()) {
+    if (compared.error().code == Errc::kInterrupted) return std::move(compared).error();
+    return false;
+  }
+  ADM_TRY(readers.front()->visit_mapping_keys(mark_key));
+  for (const SinkKey& key : comparison.strangers()) mark_key(key);
+  comparison.for_each_stored_cell([&](CellKey cell) { cells.push_back(cell); });
+  sort_unique(cells);
+  for (const CellKey cell : cells) {
+    if (comparison.stands(cell) && !std::binary_search(dirty.begin(), dirty.end(), cell)) {
+      rows_standing_[0] += comparison.main_rows(cell);
+      rows_standing_[1] += comparison.breakdown_rows(cell);
+    } else {
+      state_->row_shard(cell).mark_cell(cell);
+    }
+  }
+  for (const CellKey cell : meta_cells) {
+    meta_->mark_name(cell.entity);
+    if (cell.entity.level() == Level::kAd) meta_->mark_hierarchy(cell.entity.id());
+  }
+  return true;
 }
 
 Result<Engine::Plan> Engine::make_plan() {
@@ -517,6 +582,9 @@ Status Engine::save_ledger(const CommitHeader& commit, const Mappings& mappings,
     const UserContribution* contribution;
   };
   std::vector<Change> changes;
+  std::size_t changed = 0;
+  for (const UserShard& shard : state_->users) changed += shard.changed().size();
+  changes.reserve(changed);
   for (const UserShard& shard : state_->users) {
     for (const std::string& user : shard.removed()) ADM_TRY(ledger_->erase_user(user));
     for (const UserRef user : shard.changed()) changes.push_back({shard.distinct_id(user), &shard.contribution(user)});

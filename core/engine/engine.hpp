@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -12,6 +13,7 @@
 #include "core/engine/meta_ledger.hpp"
 #include "core/engine/mismatch.hpp"
 #include "core/engine/ports.hpp"
+#include "core/engine/progress.hpp"
 #include "core/engine/state.hpp"
 #include "core/engine/worker_pool.hpp"
 #include "core/model/reporting.hpp"
@@ -34,13 +36,6 @@ struct EngineOptions {
   std::size_t workers = 1;
   std::size_t shards = 0;  // 0: kShardCountDefault
   MemoryLimits memory;
-};
-
-/// Where an epoch is, for people who wait.
-struct EpochProgress {
-  const char* stage = "";  // "load", "read", "render", "commit"
-  std::int64_t done = 0;
-  std::int64_t total = 0;  // 0: not known
 };
 
 struct EpochRequest {
@@ -113,7 +108,7 @@ class Engine {
   /// Renders the next keys, at most `keys_max`, as the ledger's epoch has them.
   Result<CatchUpStep> catch_up(CatchUp& at, std::size_t keys_max, RenderedRows& out);
 
-  /// From the next epoch on.
+  /// From the next batch on.
   void set_memory_limits(const MemoryLimits& limits) { options_.memory = limits; }
 
   // The change journal, between epochs. Everything that may differ between what was stored at epoch E and now is among
@@ -145,6 +140,9 @@ class Engine {
   [[nodiscard]] JournalNotes journal_notes(const EpochReport& report, const EpochRequest& request, bool first,
                                            bool settings_changed) const;
   Status mark_for_audit(bool everything, const EpochRequest& request);
+  /// Marks the cells whose stored rows are not known to stand as they should, found without rendering. False: nothing was
+  /// marked, and everything has to be.
+  Result<bool> mark_what_differs(const EpochRequest& request, const std::function<void(const SinkKey&)>& mark_key);
   Result<Plan> make_plan();
   /// False: `quiet`, and every row stood as it should, so that nothing was committed.
   Result<bool> commit_sink(Sink& sink, const CommitHeader& header, const Plan& plan, const EpochRequest& request,
@@ -183,6 +181,8 @@ class Engine {
   std::string audit_reason_;
   bool sink_ahead_ = false;            // a sink has an epoch that the ledger never heard of
   std::vector<SinkKey> keys_to_redo_;  // written by an epoch that the ledger never heard of
+  // Rows that were compared without being rendered, by the open epoch's audit: main table, breakdown table.
+  std::array<std::int64_t, 2> rows_standing_{};
 };
 
 }  // namespace admetrics

@@ -30,6 +30,25 @@ struct Chunk {
   std::vector<CellWrite> writes;
 };
 
+/// What may stand between rendering and writing.
+struct BatchLimits {
+  std::size_t in_flight = 0;  // chunks
+  std::size_t chunk_cells = 0;
+  std::size_t chunk_users = 0;  // in the cells of a chunk
+};
+
+BatchLimits batch_limits(const MemoryLimits& memory, std::size_t workers) {
+  BatchLimits limits;
+  limits.in_flight = workers * std::max<std::size_t>(1, kRenderChunksInFlightPerWorker / memory.squeeze);
+  limits.chunk_cells = std::max<std::size_t>(1, kRenderChunkCells / memory.squeeze);
+  limits.chunk_users = kRenderChunkUsers / memory.squeeze;
+  if (memory.render_bytes > 0) {
+    const auto users = static_cast<std::size_t>(memory.render_bytes / kRenderBytesPerUser);
+    limits.chunk_users = std::clamp<std::size_t>(users / limits.in_flight / memory.squeeze, 1, limits.chunk_users);
+  }
+  return limits;
+}
+
 }  // namespace
 
 Status Engine::write_cells_inline(Sink& sink, const Plan& plan, Day as_of) {
@@ -46,14 +65,6 @@ Status Engine::write_cells_inline(Sink& sink, const Plan& plan, Day as_of) {
 Status Engine::write_cells_parallel(Sink& sink, const Plan& plan, const EpochRequest& request) {
   moodycamel::BlockingConcurrentQueue<Chunk> to_render;
   moodycamel::BlockingConcurrentQueue<Chunk> rendered;
-  const std::size_t squeeze = options_.memory.squeeze;
-  const std::size_t in_flight_max = pool_.size() * std::max<std::size_t>(1, kRenderChunksInFlightPerWorker / squeeze);
-  const std::size_t chunk_cells_max = std::max<std::size_t>(1, kRenderChunkCells / squeeze);
-  std::size_t chunk_users_max = kRenderChunkUsers / squeeze;
-  if (options_.memory.render_bytes > 0) {
-    const auto users = static_cast<std::size_t>(options_.memory.render_bytes / kRenderBytesPerUser);
-    chunk_users_max = std::clamp<std::size_t>(users / in_flight_max / squeeze, 1, chunk_users_max);
-  }
 
   pool_.start([&](std::size_t) {
     Renderer renderer(*state_, request.as_of, reporting_->trial_length_days);
@@ -71,14 +82,14 @@ Status Engine::write_cells_parallel(Sink& sink, const Plan& plan, const EpochReq
   std::size_t chunks_sent = 0;
   std::size_t chunks_written = 0;
   std::int64_t cells_written = 0;
-  std::map<std::size_t, Chunk> early;  // rendered before their turn; at most in_flight_max
+  std::map<std::size_t, Chunk> early;  // rendered before their turn; at most as many as are in flight
   const auto total = static_cast<std::int64_t>(plan.cells.size());
 
-  const auto send_chunk = [&]() -> Status {
+  const auto send_chunk = [&](const BatchLimits& limits) -> Status {
     Chunk chunk;
     chunk.number = chunks_sent;
     for (std::size_t users = 0;
-         next_item < plan.cells.size() && chunk.cells.size() < chunk_cells_max && users < chunk_users_max;
+         next_item < plan.cells.size() && chunk.cells.size() < limits.chunk_cells && users < limits.chunk_users;
          ++next_item) {
       const Plan::Item& item = plan.cells[next_item];
       users += state_->row_shard(item.cell).member_count(item.cell);
@@ -95,8 +106,10 @@ Status Engine::write_cells_parallel(Sink& sink, const Plan& plan, const EpochReq
         request.stop->load(std::memory_order_relaxed)) {  // relaxed: a hint, seen soon enough
       status = Error{Errc::kInterrupted, "write the epoch", sink.name(), "asked to stop"};
     }
-    while (status.ok() && next_item < plan.cells.size() && chunks_sent - chunks_written < in_flight_max) {
-      status = send_chunk();
+    // Anew for each round: whoever is told of the progress may change what memory allows.
+    const BatchLimits limits = batch_limits(options_.memory, pool_.size());
+    while (status.ok() && next_item < plan.cells.size() && chunks_sent - chunks_written < limits.in_flight) {
+      status = send_chunk(limits);
     }
     if (!status.ok() || chunks_written == chunks_sent) break;
     auto turn = early.find(chunks_written);

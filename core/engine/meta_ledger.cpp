@@ -50,7 +50,9 @@ std::uint64_t digest_of(std::vector<Reject>& rejects) {
 /// Gathers the rows of one (ad, day) at a time, and hands them on when the next begins.
 class MetaLedger::RowCollector : public MetaRowVisitor {
  public:
-  RowCollector(MetaLedger& ledger, const Mappings& mappings) : ledger_(&ledger), mappings_(&mappings) {}
+  /// `progress`: counts rows and is told of them, on this thread; may be none.
+  RowCollector(MetaLedger& ledger, const Mappings& mappings, StageProgress* progress = nullptr)
+      : ledger_(&ledger), mappings_(&mappings), progress_(progress) {}
 
   void begin(const AdDayKey& key) {
     if (unreadable(key)) {
@@ -62,6 +64,10 @@ class MetaLedger::RowCollector : public MetaRowVisitor {
   }
   void on_meta(const RawMeta& row) override {
     if (!status_.ok()) return;
+    if (progress_ != nullptr && ++rows_ % kProgressEveryRows == 0) {
+      progress_->add(kProgressEveryRows);
+      progress_->tell();
+    }
     const AdDayKey key{std::string(readable_key(row.ad_id).value_or("")),
                        std::string(readable_key(row.date).value_or(""))};
     if (unreadable(key)) {
@@ -95,6 +101,8 @@ class MetaLedger::RowCollector : public MetaRowVisitor {
 
   MetaLedger* ledger_;
   const Mappings* mappings_;
+  StageProgress* progress_;
+  std::int64_t rows_ = 0;
   bool open_ = false;
   std::map<AdDayKey, std::vector<Reject>> odd_;
   AdDayKey key_;
@@ -124,7 +132,7 @@ Status MetaLedger::apply(FactReader& reader, const Mappings& mappings, const std
   }
   ADM_TRY(collector.finish_all());
   extra_ = wish;
-  const Status summed = sum_again();
+  Status summed = sum_again();
   extra_ = {};
   missed_ = nullptr;
   return summed;
@@ -143,11 +151,12 @@ Status MetaLedger::sum_again() {
     for (const Entity entity : entities) sums[{entity, day}];
   }
   Bytes bytes;
-  for (const auto& [day, ad] : keys) {
-    ADM_TRY(store_->get_ad_day(ad, day, bytes));
+  for (const auto& key : keys) {
+    const Day day = key.first;  // clang 14 captures no structured bindings
+    ADM_TRY(store_->get_ad_day(key.second, day, bytes));
     ADM_ASSIGN(const MetaContribution contribution, decode_ad_day(bytes));
     for (const MetaPart& part : contribution) {
-      for_each_entity(ad, part, [&](Entity entity, const MetaPart&) {
+      for_each_entity(key.second, part, [&](Entity entity, const MetaPart&) {
         const auto sum = sums.find({entity, day});
         if (sum != sums.end()) sum->second.apply(part, entity.level(), +1);
       });
@@ -162,9 +171,9 @@ Status MetaLedger::sum_again() {
   return flush_cells();
 }
 
-Status MetaLedger::reconcile(FactReader& reader, const Mappings& mappings) {
+Status MetaLedger::reconcile(FactReader& reader, const Mappings& mappings, StageProgress& progress) {
   reconciling_ = true;
-  RowCollector collector(*this, mappings);
+  RowCollector collector(*this, mappings, &progress);
   ADM_TRY(reader.scan_meta(collector));
   ADM_TRY(collector.finish_all());
   reconciling_ = false;

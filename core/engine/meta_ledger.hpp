@@ -9,6 +9,7 @@
 #include "core/engine/dirty_rows.hpp"
 #include "core/engine/mismatch.hpp"
 #include "core/engine/ports.hpp"
+#include "core/engine/progress.hpp"
 #include "core/metrics/meta.hpp"
 
 namespace admetrics {
@@ -19,7 +20,7 @@ namespace admetrics {
 /// rows change by the day, not by the second, and memory is for users. An ad's own cell is its contribution, so it is
 /// not stored again.
 ///
-/// Threads: the pipeline's thread.
+/// Threads: one at a time; the pipeline's, or a worker while that one waits.
 class MetaLedger {
  public:
   MetaLedger(LedgerStore& store, Dictionary& dictionary)
@@ -35,7 +36,7 @@ class MetaLedger {
   Status apply(FactReader& reader, const Mappings& mappings, const std::vector<AdDayKey>& keys,
                std::span<const AdDayKey> wished, Causes wish, Mismatches* missed = nullptr);
   /// Reads every Meta row; what the source no longer has is withdrawn.
-  Status reconcile(FactReader& reader, const Mappings& mappings);
+  Status reconcile(FactReader& reader, const Mappings& mappings, StageProgress& progress);
   /// Brings the store up to date; before cells, names or pairs are read, and before the ledger's commit.
   Status flush();
 

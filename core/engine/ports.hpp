@@ -165,6 +165,34 @@ struct SinkReceipt {
   [[nodiscard]] std::int64_t written() const { return inserted + updated + deleted; }
 };
 
+/// A row of the two metric tables as it stands. Views live until the reader's next row.
+class StoredRow {
+ public:
+  virtual ~StoredRow() = default;
+  /// A list's text; nothing where the column holds something else.
+  [[nodiscard]] virtual std::optional<std::string_view> list(List list) const = 0;
+  /// Whether the row holds exactly these numbers, as `write_cells` would store them.
+  [[nodiscard]] virtual bool holds(const std::array<std::int64_t, kNumberCount>& numbers) const = 0;
+
+  Level level = Level::kCampaign;
+  std::string_view entity_id;
+  Day day;
+  Breakdown breakdown = Breakdown::kNone;  // kNone: a main row
+  std::string_view value;
+};
+
+/// Reads rows in the order in which they lie there, as they stand at that moment. One thread at a time; several readers
+/// may read side by side, and beside the sink.
+class StoredRowReader {
+ public:
+  virtual ~StoredRowReader() = default;
+  /// Every metric row of a part whose key anybody could have written. A row that somebody moves meanwhile may be met
+  /// twice, or not at all.
+  virtual Status scan(ScanPart part, const std::function<void(const StoredRow&)>& visit) = 0;
+  /// As `Sink::visit_keys`, but the keys of names and pairs only.
+  virtual Status visit_mapping_keys(const std::function<void(const SinkKey&)>& visit) = 0;
+};
+
 /// Where rows go. One transaction an epoch, its position inside it; everything written is whole-row and
 /// idempotent, so replaying an epoch changes nothing. Threads: the pipeline's thread.
 class Sink {
@@ -178,6 +206,10 @@ class Sink {
   [[nodiscard]] virtual bool replaced() const = 0;
   /// Calls `visit` for every key that has a row, with duplicates; rows whose key nobody could have written are counted.
   virtual Status visit_keys(const std::function<void(const SinkKey&)>& visit) = 0;
+  /// A reader of the sink as it was opened last; kUnsupported where rows can only be compared by writing them.
+  virtual Result<std::unique_ptr<StoredRowReader>> read_rows() {
+    return Error{Errc::kUnsupported, "read stored rows", name(), ""};
+  }
 
   /// Begins an epoch's transaction. `purge_unrecognized` also removes rows whose key is none of ours.
   virtual Status begin(const CommitHeader& header, bool purge_unrecognized) = 0;

@@ -2,8 +2,9 @@
 #include "core/base/release.hpp"
 
 #include <algorithm>
-#include <unordered_map>
-#include <unordered_set>
+#include <deque>
+#include <memory_resource>
+#include <utility>
 
 #include "core/engine/causes.hpp"
 #include "core/engine/meta_ledger.hpp"
@@ -52,42 +53,127 @@ struct UserReader::Worker {
   std::size_t users_read = 0;
 };
 
-/// What one scanned row says about its user.
-struct UserReader::ScanMessage {
-  std::string owner;
-  EventFacts events;
-  AttributionFacts attribution;
-  std::unique_ptr<ProductFacts> products;
-  std::unique_ptr<std::vector<Reject>> rejects;
+/// What some scanned rows say about users of one shard. Users' ids stand in one text, so that a row allocates nothing of
+/// its own.
+struct UserReader::ScanBatch {
+  struct Owner {
+    std::uint64_t hash = 0;
+    std::uint32_t begin = 0;  // in `ids`
+    std::uint32_t size = 0;
+  };
+  template <class Facts>
+  using Of = std::vector<std::pair<Owner, Facts>>;
+
+  std::size_t rows = 0;
+  std::string ids;
+  Of<EventFacts> events;
+  Of<AttributionFacts> attributions;
+  Of<ProductFacts> products;
+  Of<std::vector<Reject>> rejects;
+
+  Owner add_owner(std::uint64_t hash, std::string_view id) {
+    constexpr std::size_t kUsualIdBytes = 40;
+    if (rows++ == 0) ids.reserve(kInboxBatchMessages * kUsualIdBytes);
+    const Owner owner{hash, static_cast<std::uint32_t>(ids.size()), static_cast<std::uint32_t>(id.size())};
+    ids += id;
+    return owner;
+  }
+  template <class Facts>
+  static Facts& add_to(Of<Facts>& all, Owner owner) {
+    if (all.empty()) all.reserve(kInboxBatchMessages);
+    return all.emplace_back(owner, Facts{}).second;
+  }
+  [[nodiscard]] std::string_view id_of(Owner owner) const {
+    return std::string_view(ids).substr(owner.begin, owner.size);
+  }
 };
 
 /// What a full scan has gathered of one user shard's users. Touched by whoever holds the inbox.
 struct UserReader::ScanShard {
   struct Entry {
+    std::uint64_t hash = 0;
+    std::string_view id;  // in `ids`
     EventFacts events;
     AttributionFacts attribution;
-    std::unique_ptr<ProductFacts> products;
-    std::unique_ptr<std::vector<Reject>> rejects;
+    ProductFacts* products = nullptr;  // in `products`
+    std::vector<Reject>* rejects = nullptr;
   };
-  Inbox<ScanMessage> inbox;
-  std::unordered_map<std::string, Entry> entries;
+  Inbox<ScanBatch> inbox;
+  std::deque<Entry> entries;
 
-  void apply(ScanMessage& message) {
-    Entry& entry = entries[std::move(message.owner)];
-    entry.events.merge(message.events);
-    if (message.attribution.present) entry.attribution = message.attribution;
-    if (message.products) {
-      if (entry.products) {
-        entry.products->merge(std::move(*message.products));
+  void apply(ScanBatch& batch) {
+    for (const auto& [owner, facts] : batch.events) entry_of(batch, owner).events.merge(facts);
+    for (const auto& [owner, facts] : batch.attributions) {
+      Entry& entry = entry_of(batch, owner);
+      if (facts.present) entry.attribution = facts;
+    }
+    for (auto& [owner, facts] : batch.products) {
+      Entry& entry = entry_of(batch, owner);
+      if (entry.products != nullptr) {
+        entry.products->merge(std::move(facts));
       } else {
-        entry.products = std::move(message.products);
+        entry.products = &products_.emplace_back(std::move(facts));
       }
     }
-    if (message.rejects) {
-      if (!entry.rejects) entry.rejects = std::make_unique<std::vector<Reject>>();
-      std::move(message.rejects->begin(), message.rejects->end(), std::back_inserter(*entry.rejects));
+    for (auto& [owner, rejects] : batch.rejects) {
+      Entry& entry = entry_of(batch, owner);
+      if (entry.rejects == nullptr) entry.rejects = &rejects_.emplace_back();
+      std::move(rejects.begin(), rejects.end(), std::back_inserter(*entry.rejects));
     }
   }
+  [[nodiscard]] bool contains(std::string_view id) const {
+    return places_[find_place(hash_of_user(id), id)].entry != kNone;
+  }
+  void clear() {
+    release(entries);
+    release(products_);
+    release(rejects_);
+    places_ = std::vector<Place>(kPlacesAtFirst);
+    ids_.release();
+  }
+
+ private:
+  static constexpr std::uint32_t kNone = 0xffffffff;
+  static constexpr std::size_t kPlacesAtFirst = 1'024;
+  /// Open addressing; some of the hash stands here, so that others' entries are not touched.
+  struct Place {
+    std::uint32_t entry = kNone;
+    std::uint32_t hash = 0;
+  };
+
+  [[nodiscard]] std::size_t find_place(std::uint64_t hash, std::string_view id) const {
+    const std::size_t mask = places_.size() - 1;
+    std::size_t place = hash & mask;
+    while (places_[place].entry != kNone &&
+           (places_[place].hash != static_cast<std::uint32_t>(hash >> 32) || entries[places_[place].entry].id != id)) {
+      place = (place + 1) & mask;
+    }
+    return place;
+  }
+  Entry& entry_of(const ScanBatch& batch, ScanBatch::Owner owner) {
+    const std::string_view id = batch.id_of(owner);
+    Place& place = places_[find_place(owner.hash, id)];
+    if (place.entry != kNone) return entries[place.entry];
+    place = {static_cast<std::uint32_t>(entries.size()), static_cast<std::uint32_t>(owner.hash >> 32)};
+    char* const kept = static_cast<char*>(ids_.allocate(std::max<std::size_t>(id.size(), 1), 1));
+    std::copy(id.begin(), id.end(), kept);
+    Entry& entry = entries.emplace_back();
+    entry.hash = owner.hash;
+    entry.id = {kept, id.size()};
+    if (entries.size() * 4 > places_.size() * 3) grow();
+    return entry;
+  }
+  void grow() {
+    places_.assign(places_.size() * 2, {});
+    for (std::uint32_t i = 0; i < entries.size(); ++i) {
+      places_[find_place(entries[i].hash, entries[i].id)] = {i, static_cast<std::uint32_t>(entries[i].hash >> 32)};
+    }
+  }
+
+  std::vector<Place> places_ = std::vector<Place>(kPlacesAtFirst);
+  std::pmr::monotonic_buffer_resource ids_;
+  std::deque<ProductFacts> products_;  // deques: what stands in them never moves
+  std::deque<std::vector<Reject>> rejects_;
 };
 
 class UserReader::LookupVisitor : public UserRowVisitor {
@@ -106,53 +192,79 @@ class UserReader::LookupVisitor : public UserRowVisitor {
 
 class UserReader::ScanVisitor : public UserRowVisitor {
  public:
-  ScanVisitor(UserReader& reader, FactFolder& folder, std::size_t pass, std::size_t pass_count)
+  /// `tells`: on the pipeline's thread, where nobody else tells of the progress.
+  ScanVisitor(UserReader& reader, FactFolder& folder, std::size_t pass, std::size_t pass_count, StageProgress& progress,
+              bool tells)
       : reader_(&reader),
         folder_(&folder),
         pass_(pass),
         pass_count_(pass_count),
-        out_(reader.scan_shards_.size(), [&reader](std::size_t shard, std::vector<ScanMessage>&& batch) {
-          ScanShard& target = *reader.scan_shards_[shard];
-          target.inbox.post(std::move(batch), [&target](ScanMessage& m) { target.apply(m); });
-        }) {}
+        progress_(&progress),
+        tells_(tells),
+        batches_(reader.scan_shards_.size()) {}
 
   void on_user(const RawUser& row) override {
-    send(row.distinct_id, [&](ScanMessage& m) { folder_->fold_user(row, m.attribution, rejects_); });
-  }
-  void on_event(const RawEvent& row) override {
-    if (!folder_->relevant(row.name)) return;
-    send(row.distinct_id, [&](ScanMessage& m) { folder_->fold_event(row, m.events, rejects_); });
-  }
-  void on_product(const RawProduct& row) override {
-    send(row.distinct_id, [&](ScanMessage& m) {
-      m.products = std::make_unique<ProductFacts>();
-      folder_->fold_product(row, *m.products, rejects_);
+    count_row();
+    send(row.distinct_id, [&](ScanBatch& batch, ScanBatch::Owner owner) {
+      folder_->fold_user(row, ScanBatch::add_to(batch.attributions, owner), rejects_);
     });
   }
-  void flush() { out_.flush(); }
+  void on_event(const RawEvent& row) override {
+    count_row();
+    if (!folder_->relevant(row.name)) return;
+    send(row.distinct_id, [&](ScanBatch& batch, ScanBatch::Owner owner) {
+      folder_->fold_event(row, ScanBatch::add_to(batch.events, owner), rejects_);
+    });
+  }
+  void on_product(const RawProduct& row) override {
+    count_row();
+    send(row.distinct_id, [&](ScanBatch& batch, ScanBatch::Owner owner) {
+      folder_->fold_product(row, ScanBatch::add_to(batch.products, owner), rejects_);
+    });
+  }
+  void flush() {
+    for (std::size_t shard = 0; shard < batches_.size(); ++shard) {
+      if (batches_[shard].rows > 0) post(shard);
+    }
+  }
 
  private:
-  template <class Fold>
-  void send(const RawValue& distinct_id, Fold&& fold) {
-    const std::string_view owner = owner_of(distinct_id);
-    const std::uint64_t hash = hash_of_user(owner);
+  void count_row() {
+    if (++rows_ % kProgressEveryRows != 0) return;
+    progress_->add(kProgressEveryRows);
+    if (tells_) progress_->tell();
+  }
+  template <class Put>
+  void send(const RawValue& distinct_id, Put&& put) {
+    const std::string_view id = owner_of(distinct_id);
+    const std::uint64_t hash = hash_of_user(id);
     if (hash % pass_count_ != pass_) return;
-    ScanMessage message;
-    fold(message);
-    message.owner = owner;
+    const std::size_t shard = reader_->state_->user_shard_of(hash);
+    ScanBatch& batch = batches_[shard];
+    const ScanBatch::Owner owner = batch.add_owner(hash, id);
+    put(batch, owner);
     if (!rejects_.empty()) {
-      message.rejects = std::make_unique<std::vector<Reject>>(std::move(rejects_));
+      ScanBatch::add_to(batch.rejects, owner) = std::move(rejects_);
       rejects_.clear();
     }
-    out_.add(reader_->state_->user_shard_of(hash), std::move(message));
+    if (batch.rows >= kInboxBatchMessages) post(shard);
+  }
+  void post(std::size_t shard) {
+    std::vector<ScanBatch> full;
+    full.push_back(std::exchange(batches_[shard], {}));
+    ScanShard& target = *reader_->scan_shards_[shard];
+    target.inbox.post(std::move(full), [&target](ScanBatch& batch) { target.apply(batch); });
   }
 
   UserReader* reader_;
   FactFolder* folder_;
   std::size_t pass_;
   std::size_t pass_count_;
+  StageProgress* progress_;
+  bool tells_;
+  std::int64_t rows_ = 0;
   std::vector<Reject> rejects_;
-  Outbox<ScanMessage, std::function<void(std::size_t, std::vector<ScanMessage>&&)>> out_;
+  std::vector<ScanBatch> batches_;  // by shard
 };
 
 UserReader::UserReader(State& state, const Reporting& reporting, WorkerPool& pool)
@@ -250,13 +362,14 @@ void UserReader::take_missed() {
 }
 
 Status UserReader::scan_pass(Source& source, std::size_t readers, std::size_t pass, std::size_t pass_count,
-                             const std::function<Status()>& meanwhile) {
+                             const std::function<Status()>& meanwhile, StageProgress& progress) {
   constexpr std::size_t kTables = 3;
   constexpr std::size_t kPartsPerReader = 4;
   const std::size_t parts = readers == 0 ? 1 : readers * kPartsPerReader;
+  const std::function<void()> tell = [&] { progress.tell(); };
   FirstError first_error;
   const auto scan_part = [&](Worker& worker, FactReader& reader, std::size_t task) {
-    ScanVisitor visitor(*this, worker.folder, pass, pass_count);
+    ScanVisitor visitor(*this, worker.folder, pass, pass_count, progress, readers == 0);
     const ScanPart part{task / kTables, parts};
     switch (task % kTables) {
       case 0: first_error.note(reader.scan_events(part, visitor)); break;
@@ -286,7 +399,7 @@ Status UserReader::scan_pass(Source& source, std::size_t readers, std::size_t pa
       }
     });
     first_error.note(meanwhile());
-    pool_->wait();
+    pool_->wait(tell);
   }
   if (first_error.failed()) return first_error.take();
 
@@ -299,21 +412,21 @@ Status UserReader::scan_pass(Source& source, std::size_t readers, std::size_t pa
 void UserReader::finish_shard(Worker& worker, std::size_t index, std::size_t pass, std::size_t pass_count) {
   ScanShard& scanned = *scan_shards_[index];
   UserShard& shard = state_->users[index];
-  scanned.inbox.drain([&](ScanMessage& message) { scanned.apply(message); });
+  scanned.inbox.drain([&](ScanBatch& batch) { scanned.apply(batch); });
 
   std::vector<std::string> owners_without_rejects;
   for (const auto& [owner, digest] : shard.reject_digests()) {
     if (hash_of_user(owner) % pass_count != pass) continue;
-    const auto entry = scanned.entries.find(owner);
-    if (entry == scanned.entries.end()) owners_without_rejects.push_back(owner);
+    if (!scanned.contains(owner)) owners_without_rejects.push_back(owner);
   }
   shard.begin_sweep();
   UserFacts facts;
-  for (auto& [owner, entry] : scanned.entries) {
+  for (ScanShard::Entry& entry : scanned.entries) {
     facts.attribution = entry.attribution;
     facts.events = entry.events;
-    facts.products = entry.products ? std::move(*entry.products) : ProductFacts{};
-    apply_user(worker, owner, facts, entry.rejects ? std::move(*entry.rejects) : std::vector<Reject>{}, std::nullopt);
+    facts.products = entry.products != nullptr ? std::move(*entry.products) : ProductFacts{};
+    apply_user(worker, entry.id, facts, entry.rejects != nullptr ? std::move(*entry.rejects) : std::vector<Reject>{},
+               std::nullopt);
   }
   shard.sweep([&](std::string_view user) { return hash_of_user(user) % pass_count == pass; },
               [&](const CellChange& change) { worker.rows.add(state_->row_shard_of(change.cell), change); });
@@ -321,13 +434,13 @@ void UserReader::finish_shard(Worker& worker, std::size_t index, std::size_t pas
     shard.note_rejects(owner, 0);
     worker.reject_changes.push_back(RejectChange{reject_owner_of_user(owner), 0, {}});
   }
-  release(scanned.entries);
+  scanned.clear();
   worker.rows.flush();
 }
 
 Status UserReader::reconcile(Source& source, std::int64_t users_estimate, std::int64_t memory_bytes_max,
-                             const std::function<Status()>& meanwhile,
-                             const std::function<Status(double)>& after_pass) {
+                             const std::function<Status()>& meanwhile, const std::function<Status(double)>& after_pass,
+                             StageProgress& progress) {
   const std::int64_t needed = users_estimate * kScanBytesPerUser;
   const std::int64_t passes = memory_bytes_max > 0 ? needed / memory_bytes_max + 1 : 1;
   const auto pass_count = static_cast<std::size_t>(std::clamp<std::int64_t>(passes, 1, kScanPassesMax));
@@ -345,7 +458,7 @@ Status UserReader::reconcile(Source& source, std::int64_t users_estimate, std::i
   Status status;
   for (std::size_t pass = 0; pass < pass_count && status.ok(); ++pass) {
     status = scan_pass(
-        source, readers, pass, pass_count, pass == 0 ? meanwhile : [] { return Status(); });
+        source, readers, pass, pass_count, pass == 0 ? meanwhile : [] { return Status(); }, progress);
     if (status.ok()) status = after_pass(static_cast<double>(pass + 1) / static_cast<double>(pass_count));
   }
   scan_shards_.clear();

@@ -10,6 +10,7 @@
 #include "core/engine/inbox.hpp"
 #include "core/engine/mismatch.hpp"
 #include "core/engine/ports.hpp"
+#include "core/engine/progress.hpp"
 #include "core/engine/state.hpp"
 #include "core/engine/worker_pool.hpp"
 #include "core/metrics/facts.hpp"
@@ -39,9 +40,10 @@ class UserReader {
 
   /// Reads everything and withdraws users that are gone. `meanwhile` runs on this thread while workers scan; it may
   /// use reader 0. Holds about `kScanBytesPerUser` a user, in as many passes as `memory_bytes_max` asks for; `after_pass`
-  /// gets the share of users that are through, and may end it.
+  /// gets the share of users that are through, and may end it. `progress` counts rows and is told on this thread.
   Status reconcile(Source& source, std::int64_t users_estimate, std::int64_t memory_bytes_max,
-                   const std::function<Status()>& meanwhile, const std::function<Status(double)>& after_pass);
+                   const std::function<Status()>& meanwhile, const std::function<Status(double)>& after_pass,
+                   StageProgress& progress);
 
   /// For the causes of changes: "today", and why users are read whom no record names. Before an epoch's users. Of these,
   /// those that differ are added to `missed`, where there is one.
@@ -57,7 +59,7 @@ class UserReader {
 
  private:
   struct Worker;
-  struct ScanMessage;
+  struct ScanBatch;
   struct ScanShard;
   class LookupVisitor;
   class ScanVisitor;
@@ -69,7 +71,7 @@ class UserReader {
                   std::optional<std::uint8_t> records);
   Status lookup(Worker& worker, FactReader& reader, std::string_view distinct_id, std::optional<std::uint8_t> records);
   Status scan_pass(Source& source, std::size_t readers, std::size_t pass, std::size_t pass_count,
-                   const std::function<Status()>& meanwhile);
+                   const std::function<Status()>& meanwhile, StageProgress& progress);
   void finish_shard(Worker& worker, std::size_t shard, std::size_t pass, std::size_t pass_count);
   void drain_rows();
   void take_missed();

@@ -3,6 +3,7 @@
 #include <blockingconcurrentqueue.h>
 
 #include <atomic>
+#include <cstdint>
 #include <thread>
 #include <vector>
 
@@ -55,18 +56,26 @@ void WorkerPool::start(std::function<void(std::size_t)> work) {
   for (std::size_t i = 0; i < impl_->threads.size(); ++i) impl_->tickets.enqueue(Impl::Ticket{});
 }
 
-void WorkerPool::wait() {
+void WorkerPool::wait(const std::function<void()>& meanwhile) {
+  constexpr std::int64_t kMeanwhileEveryMicros = 200'000;
   for (; impl_->running > 0; --impl_->running) {
     Impl::Ticket ticket;
-    impl_->finished.wait_dequeue(ticket);
+    if (!meanwhile) {
+      impl_->finished.wait_dequeue(ticket);
+      continue;
+    }
+    while (!impl_->finished.wait_dequeue_timed(ticket, kMeanwhileEveryMicros)) meanwhile();
   }
 }
 
-void WorkerPool::for_each(std::size_t count, const std::function<void(std::size_t, std::size_t)>& task) {
+void WorkerPool::for_each(std::size_t count, const std::function<void(std::size_t, std::size_t)>& task,
+                          const std::function<void()>& meanwhile) {
   std::atomic<std::size_t> next{0};
-  run([&](std::size_t worker) {
-    for (std::size_t i = next.fetch_add(1); i < count; i = next.fetch_add(1)) task(worker, i);
-  });
+  run(
+      [&](std::size_t worker) {
+        for (std::size_t i = next.fetch_add(1); i < count; i = next.fetch_add(1)) task(worker, i);
+      },
+      meanwhile);
 }
 
 }  // namespace admetrics

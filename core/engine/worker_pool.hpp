@@ -21,14 +21,16 @@ class WorkerPool {
 
   /// Calls `work(thread index)` once for each worker, on whichever threads are free: a quick thread may take two.
   void start(std::function<void(std::size_t)> work);
-  void wait();
-  void run(std::function<void(std::size_t)> work) {
+  /// `meanwhile` is called some times a second, on this thread, until all are through; may be empty.
+  void wait(const std::function<void()>& meanwhile = {});
+  void run(std::function<void(std::size_t)> work, const std::function<void()>& meanwhile = {}) {
     start(std::move(work));
-    wait();
+    wait(meanwhile);
   }
 
   /// Calls `task(worker index, i)` for each i below `count`, workers taking the next i as they get free.
-  void for_each(std::size_t count, const std::function<void(std::size_t, std::size_t)>& task);
+  void for_each(std::size_t count, const std::function<void(std::size_t, std::size_t)>& task,
+                const std::function<void()>& meanwhile = {});
 
  private:
   struct Impl;

@@ -18,6 +18,12 @@ std::int64_t ratio(std::int64_t a, std::int64_t b, std::int64_t factor = 1) {
 
 std::int64_t cost(std::int64_t spend_cents, std::int64_t count) { return saturate(divide_rounded(spend_cents, count)); }
 
+/// Numbers by name.
+struct Named {
+  std::array<std::int64_t, kNumberCount>& numbers;
+  std::int64_t& operator[](Number number) const { return numbers[static_cast<std::size_t>(number)]; }
+};
+
 }  // namespace
 
 void append_json_string(std::string& out, std::string_view text) {
@@ -50,64 +56,79 @@ void append_json_string(std::string& out, std::string_view text) {
   out += '"';
 }
 
-void RowTotals::UserList::append(std::string_view distinct_id) {
-  if (count > 0) json += ',';
-  append_json_string(json, distinct_id);
-  ++count;
-}
-
-std::string RowTotals::UserList::finish() && {
-  json += ']';
-  return std::move(json);
-}
-
-void RowTotals::RateTotal::add(const UserContribution& user, std::size_t rate) {
+void RowSums::RateTotal::add(const UserContribution& user, std::size_t rate) {
   nanos += user.rate_nanos[rate];
   count += user.rate_counts[rate];
 }
 
-void RowTotals::add_user(std::string_view distinct_id, const UserContribution& user) {
+ListBits RowSums::add_user(const UserContribution& user) {
   ++users_;
   revenue_micros_ += user.revenue_micros;
   refunds_micros_ += user.refunds_micros;
   value_micros_ += user.value_micros;
+  ListBits lists = 0;
+  const auto enter = [&](List list) {
+    ++counts_[static_cast<std::size_t>(list)];
+    lists |= static_cast<ListBits>(1U << static_cast<unsigned>(list));
+  };
   if (user.trial_day == day_) {
-    list(List::kTrial).append(distinct_id);
+    enter(List::kTrial);
     rates_[0].add(user, 0);
     if (post_trial_) {
-      list(List::kPostTrial).append(distinct_id);
+      enter(List::kPostTrial);
       if (user.converted) {
-        list(List::kConverted).append(distinct_id);
+        enter(List::kConverted);
         rates_[1].add(user, 1);
-        if (user.trial_refunded) list(List::kTrialRefund).append(distinct_id);
+        if (user.trial_refunded) enter(List::kTrialRefund);
       }
     }
   }
   if (user.purchase_day == day_) {
-    list(List::kPurchase).append(distinct_id);
+    enter(List::kPurchase);
     rates_[2].add(user, 2);
-    if (user.purchase_refunded) list(List::kPurchaseRefund).append(distinct_id);
+    if (user.purchase_refunded) enter(List::kPurchaseRefund);
+  }
+  return lists;
+}
+
+void RowTotals::add_user(std::string_view distinct_id, const UserContribution& user) {
+  const ListBits lists = sums_.add_user(user);
+  for (std::size_t list = 0; list < kListCount; ++list) {
+    if (!has_list(lists, list)) continue;
+    if (lists_[list].size() > 1) lists_[list] += ',';
+    append_json_string(lists_[list], distinct_id);
   }
 }
 
 RowValues RowTotals::render(const MetaSums& meta, std::int64_t meta_daily_rows) && {
+  RowValues row;
+  row.numbers = sums_.numbers(meta, meta_daily_rows);
+  for (std::size_t list = 0; list < kListCount; ++list) {
+    lists_[list] += ']';
+    row.lists[list] = std::move(lists_[list]);
+  }
+  return row;
+}
+
+std::array<std::int64_t, kNumberCount> RowSums::numbers(const MetaSums& meta, std::int64_t meta_daily_rows) const {
   using enum Number;
   const auto mean = [](const RateTotal& rate) {
     return saturate(divide_rounded(rate.nanos, static_cast<Int128>(rate.count) * kNanosPerRatioUnit));
   };
-  const std::int64_t post_trials = list(List::kPostTrial).count;
-  const std::int64_t converted = list(List::kConverted).count;
-  const std::int64_t trial_refunds = list(List::kTrialRefund).count;
-  const std::int64_t purchase_refunds = list(List::kPurchaseRefund).count;
+  const std::int64_t post_trials = count_of(List::kPostTrial);
+  const std::int64_t converted = count_of(List::kConverted);
+  const std::int64_t trial_refunds = count_of(List::kTrialRefund);
+  const std::int64_t purchase_refunds = count_of(List::kPurchaseRefund);
 
-  RowValues row;
+  std::array<std::int64_t, kNumberCount> numbers{};
+  const auto row = Named{numbers};
   row[kMetaSpend] = cents_of(meta.spend_micros);
   row[kMetaImpressions] = saturate(meta.impressions);
   row[kMetaClicks] = saturate(meta.clicks);
   row[kMetaTrials] = saturate(meta.trials);
   row[kMetaPurchases] = saturate(meta.purchases);
-  const std::int64_t trials = row[kTrials] = list(List::kTrial).count;
-  const std::int64_t purchases = row[kPurchases] = list(List::kPurchase).count;
+  const std::int64_t trials = row[kTrials] = count_of(List::kTrial);
+  const std::int64_t purchases = row[kPurchases] = count_of(List::kPurchase);
 
   row[kTrialConversionRateEstimated] = mean(rates_[0]);
   row[kTrialConversionRateActual] = ratio(converted, post_trials);
@@ -146,9 +167,7 @@ RowValues RowTotals::render(const MetaSums& meta, std::int64_t meta_daily_rows) 
   if (users_ > 0 && meta_daily_rows == 0) score -= 20;
   if (users_ == 0 && (row[kMetaTrials] > 0 || row[kMetaPurchases] > 0)) score -= 20;
   row[kDataQualityScore] = std::max<std::int64_t>(score, 0);
-
-  for (std::size_t i = 0; i < kListCount; ++i) row.lists[i] = std::move(lists_[i]).finish();
-  return row;
+  return numbers;
 }
 
 }  // namespace admetrics

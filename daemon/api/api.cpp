@@ -417,7 +417,7 @@ http::Routes Api::routes() {
       lightly(std::move(respond), [this, answer](dashboard::Tables& tables) { return (this->*answer)(tables); });
     };
   };
-  const auto constant = [](std::string type, std::string_view text, std::string cache,
+  const auto constant = [](std::string type, std::string_view text, const std::string& cache,
                            std::vector<std::pair<std::string_view, std::string>> fields = {}) {
     const auto content = http::make_content(std::string(text));
     const std::string etag = '"' + digest(text) + '"';

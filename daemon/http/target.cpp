@@ -1,6 +1,7 @@
 #include "daemon/http/target.hpp"
 
-#include <boost/url/src.hpp>
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
 
 namespace admetrics::http {
 

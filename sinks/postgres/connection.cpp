@@ -344,7 +344,7 @@ Status Connection::copy_out(const std::string& sql,
     PQfreemem(buffer);
     if (status.ok()) status = row(values);
     if (!status.ok()) {
-      const Error error = status.error();
+      Error error = std::move(status).error();
       static_cast<void>(lost("given up"));  // nobody wants the rest
       return error;
     }

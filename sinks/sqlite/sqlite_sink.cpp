@@ -9,6 +9,7 @@
 #include "sinks/sqlite/first_fill.hpp"
 #include "sinks/sqlite/schema.hpp"
 #include "sinks/sqlite/sink_statements.hpp"
+#include "sinks/sqlite/stored_rows.hpp"
 
 namespace admetrics::sink {
 namespace {
@@ -196,13 +197,11 @@ Status SqliteSink::visit_keys(const std::function<void(const SinkKey&)>& visit) 
         visit({SinkKey::Kind::kCell, *level, std::string(select.text(1)), *day});
     }));
   }
-  ADM_ASSIGN(sqlite::Statement names, database_->prepare("SELECT entity_type, entity_id FROM id_name_mapping"));
-  ADM_TRY(names.for_each_row([&] {
-    if (const auto level = parse_level(names.text(0)))
-      visit({SinkKey::Kind::kName, *level, std::string(names.text(1)), kNoDay});
-  }));
-  ADM_ASSIGN(sqlite::Statement ads, database_->prepare("SELECT ad_id FROM id_hierarchy_mapping"));
-  return ads.for_each_row([&] { visit({SinkKey::Kind::kHierarchy, Level::kAd, std::string(ads.text(0)), kNoDay}); });
+  return visit_mapping_keys(*database_, visit);
+}
+
+Result<std::unique_ptr<StoredRowReader>> SqliteSink::read_rows() {
+  return open_row_reader(options_.path, options_.busy_timeout_ms);
 }
 
 Result<bool> SqliteSink::anything_to_purge() {

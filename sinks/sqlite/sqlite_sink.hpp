@@ -53,6 +53,7 @@ class SqliteSink : public Sink {
   Result<SinkState> open() override;
   [[nodiscard]] bool replaced() const override;
   Status visit_keys(const std::function<void(const SinkKey&)>& visit) override;
+  Result<std::unique_ptr<StoredRowReader>> read_rows() override;
   Status begin(const CommitHeader& header, bool purge_unrecognized) override;
   Status write_cells(std::span<const CellWrite> cells) override;
   Status write_names(std::span<const NameWrite> names) override;

@@ -2,8 +2,8 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <charconv>
-#include <cstring>
 #include <unordered_map>
 
 #include "core/base/day.hpp"
@@ -190,8 +190,7 @@ std::size_t write_time(std::int64_t seconds, std::int64_t micros, char* out) {
   }
   if (day < kFirstDay.value || day > kLastDay.value) return 0;
   const std::string date = format_day(Day{static_cast<std::int32_t>(day)});
-  std::memcpy(out, date.data(), date.size());
-  char* at = out + date.size();
+  char* at = std::copy(date.begin(), date.end(), out);
   const auto two = [&](char before, std::int64_t number) {
     *at++ = before;
     *at++ = static_cast<char>('0' + number / 10);

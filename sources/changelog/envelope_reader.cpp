@@ -248,7 +248,7 @@ simdjson::error_code read_collections(ondemand::value& json, Envelope& e) {
   bool told = true;
   for (auto each : array) {
     ondemand::value entry;
-    if (const auto error = std::move(each).get(entry)) return error;
+    if (const auto error = each.get(entry)) return error;
     ondemand::object object;
     if (const auto error = entry.get_object().get(object)) return error;
     std::string_view collection;

@@ -524,7 +524,7 @@ struct Landing::Impl {
       ADM_TRY(of.insert.run());
       if (database->changes() == 1) return mark_dirty(table, cells);
     }
-    const Status done = update(record, cells, of);
+    Status done = update(record, cells, of);
     of.select.reset();
     return done;
   }

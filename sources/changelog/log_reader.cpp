@@ -1,6 +1,5 @@
 #include "sources/changelog/log_reader.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
@@ -9,12 +8,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
-#include <set>
 #include <tuple>
 #include <utility>
 
-#include "sources/changelog/digest.hpp"
+#include "sources/changelog/log_file.hpp"
+#include "sources/changelog/log_folder.hpp"
 #include "sources/changelog/record.hpp"
 #include "sources/changelog/record_parser.hpp"
 
@@ -22,8 +20,6 @@ namespace admetrics::source {
 namespace {
 
 constexpr std::size_t kChunkBytes = 1 << 20;
-constexpr std::int64_t kHeadBytesMax = 1'024;
-constexpr std::int64_t kTailBytesMax = 256;
 constexpr std::int64_t kTornSecondsMax =
     900;  // how long the other half of a line may take, once a later file was begun
 constexpr std::int64_t kFilesKnownMax = 10'000;
@@ -49,22 +45,6 @@ class Descriptor {
   int handle_ = -1;
 };
 
-bool is_digits(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
-
-/// `name` without compression and without a number that rotation gave it.
-std::string_view base_of(std::string_view name) {
-  name = without_compression(name);
-  const std::size_t dot = name.rfind('.');
-  if (dot != std::string_view::npos && dot > 0 && is_digits(name.substr(dot + 1))) name = name.substr(0, dot);
-  return name;
-}
-
-std::string identity_of(const struct stat& info) {
-  return std::to_string(info.st_dev) + ':' + std::to_string(info.st_ino);
-}
-
 /// Standard input, which cannot be read again.
 class InputStream : public ByteStream {
  public:
@@ -84,36 +64,6 @@ class InputStream : public ByteStream {
 };
 
 }  // namespace
-
-/// A file of the log, by what was read of it.
-struct LogFile {
-  std::int64_t id = 0;  // in the database; 0: nothing was taken of it yet
-  std::string name;
-  std::string identity;
-  Compression compression = Compression::kNone;
-  std::int64_t taken = 0;
-  std::int64_t head_size = 0;
-  std::uint64_t head_digest = 0;
-  std::int64_t tail_size = 0;
-  std::uint64_t tail_digest = 0;
-  // While it runs.
-  std::string head, tail;  // the bytes of which these are
-  bool bytes_known = false;
-  bool changed = false;
-  bool listed = false;
-  bool cut_short = false;
-  std::string rank;         // files of which nothing was read yet are taken in the order of this
-  std::string name_before;  // under which it was read last, where that is not certain to be this file
-  std::int64_t disk_size = 0;
-  std::int64_t modified_nanos = 0;
-  // How it stood when it gave nothing more.
-  bool exhausted = false;
-  bool tail_pending = false;
-  std::int64_t exhausted_size = 0;
-  std::int64_t exhausted_nanos = 0;
-  std::int64_t exhausted_next = 0;       // what stood in the file behind it, where its last line may go on
-  std::int64_t given_up_at = INT64_MAX;  // in seconds, when nobody will complete what is pending any more
-};
 
 struct LogReader::Impl {
   Impl(std::string log_path, std::string file_set, const Clock& wall_clock, std::function<bool(std::string_view)> whole)
@@ -160,76 +110,6 @@ struct LogReader::Impl {
 
   // ── Which files there are ────────────────────────────────────────────────────────────────────────────────────────
 
-  struct Found {
-    std::string name;
-    std::string path;
-    struct stat info;
-    std::string rank;  // files are read in the order of this
-  };
-
-  /// Which of a folder's names belong to the log, and in which order they were written.
-  static std::optional<std::string> rank_of(std::string_view name, std::string_view only) {
-    if (name.empty() || name.front() == '.') return std::nullopt;
-    if (only.empty()) {
-      for (const std::string_view unfinished : {".tmp", ".part", ".swp", "~"}) {
-        if (name.ends_with(unfinished)) return std::nullopt;
-      }
-      return std::string(without_compression(name));
-    }
-    // A file and what rotation made of it: NAME-20250731, NAME.2025-07-31; NAME.2 before NAME.1; NAME itself last.
-    if (name == only) return "3";
-    if (!name.starts_with(only) || name.size() < only.size() + 2) return std::nullopt;
-    const char mark = name[only.size()];
-    const std::string_view suffix =
-        without_compression(name).substr(std::min(only.size() + 1, without_compression(name).size()));
-    if (mark == '.' && is_digits(suffix) && suffix.size() <= 6) {
-      std::string number = std::to_string(999'999 - std::stoi(std::string(suffix)));
-      return "2" + std::string(6 - number.size(), '0') + number;
-    }
-    const bool dated = (mark == '.' || mark == '-') && suffix.size() >= 8 && is_digits(suffix.substr(0, 4)) &&
-                       suffix.find_first_not_of("0123456789-_.:TZ") == std::string_view::npos;
-    if (dated) return "1" + std::string(suffix);
-    return std::nullopt;
-  }
-
-  Result<std::vector<Found>> list() {
-    std::vector<Found> found;
-    struct stat info {};
-    there = ::stat(path.c_str(), &info) == 0;
-    folder = there ? S_ISDIR(info.st_mode) : folder;
-    const std::filesystem::path where(path);
-    const std::string directory = folder ? path : where.parent_path().string();
-    const std::string only = folder ? "" : where.filename().string();
-    DIR* const opened = ::opendir(directory.empty() ? "." : directory.c_str());
-    if (opened == nullptr) {
-      if (errno == ENOENT) return found;
-      return Error{errno == EACCES ? Errc::kReadOnly : Errc::kIo, "list the change log", directory,
-                   std::strerror(errno)};
-    }
-    while (const dirent* entry = ::readdir(opened)) {
-      auto rank = rank_of(entry->d_name, only);
-      if (!rank) continue;
-      Found one{entry->d_name, (std::filesystem::path(directory) / entry->d_name).string(), {}, std::move(*rank)};
-      if (::stat(one.path.c_str(), &one.info) != 0 || !S_ISREG(one.info.st_mode)) continue;
-      found.push_back(std::move(one));
-    }
-    ::closedir(opened);
-    // While a file is being compressed both stand there, and the compressed one is not whole.
-    std::set<std::string, std::less<>> names;
-    for (const Found& one : found) names.insert(one.name);
-    std::erase_if(found, [&](const Found& one) {
-      const std::string_view stem = without_compression(one.name);
-      return stem != one.name && names.contains(stem);
-    });
-    std::sort(found.begin(), found.end(),
-              [](const Found& a, const Found& b) { return std::tie(a.rank, a.name) < std::tie(b.rank, b.name); });
-    // A link is another name of a file, not another file.
-    std::set<std::string, std::less<>> identities;
-    std::erase_if(found, [&](const Found& one) { return !identities.insert(identity_of(one.info)).second; });
-    there = there || !found.empty();
-    return found;
-  }
-
   /// Those that were begun, in the order of their beginning; then the others by their names.
   void sort_order() {
     const auto place = [](const LogFile* file) {
@@ -248,11 +128,13 @@ struct LogReader::Impl {
       }
       return true;
     }
-    ADM_ASSIGN(const std::vector<Found> found, list());
+    ADM_ASSIGN(const LogListing listing, list_log(path, folder));
+    there = listing.there;
+    folder = listing.folder;
     const std::vector<LogFile*> before = order;
     for (auto& file : files) file->listed = false;
     order.clear();
-    for (const Found& one : found) {
+    for (const FoundFile& one : listing.files) {
       const std::string identity = identity_of(one.info);
       LogFile* file = nullptr;
       for (auto& candidate : files) {
@@ -290,56 +172,6 @@ struct LogReader::Impl {
     }
     std::erase_if(files, [&](const auto& file) { return file->id == 0 && !file->listed && file.get() != current; });
     return there;
-  }
-
-  // ── Whether a file is what it was ────────────────────────────────────────────────────────────────────────────────
-
-  /// The `size` bytes before `until`; nothing when there are not so many.
-  static Result<std::optional<std::string>> bytes_before(int file, const LogFile& of, std::int64_t until,
-                                                         std::int64_t size) {
-    std::string bytes(static_cast<std::size_t>(size), '\0');
-    if (size == 0) return std::optional(bytes);
-    auto stream = ByteStream::open(file, of.name, of.compression, until - size);
-    if (!stream) {
-      if (stream.error().code == Errc::kNotFound || stream.error().code == Errc::kCorrupt)
-        return std::optional<std::string>();
-      return std::move(stream).error();
-    }
-    std::size_t have = 0;
-    while (have < bytes.size()) {
-      auto count = (*stream)->read(std::span(bytes).subspan(have));
-      if (!count && count.error().code != Errc::kCorrupt) return std::move(count).error();
-      if (!count || *count == 0) return std::optional<std::string>();
-      have += *count;
-    }
-    return std::optional(std::move(bytes));
-  }
-
-  /// Whether the open `file` begins with all that was read of `known`.
-  static Result<bool> goes_on(int file, const LogFile& as, const LogFile& known) {
-    ADM_ASSIGN(const auto head, bytes_before(file, as, known.head_size, known.head_size));
-    if (!head || digest_of(*head) != known.head_digest) return false;
-    ADM_ASSIGN(const auto tail, bytes_before(file, as, known.taken, known.tail_size));
-    return tail && digest_of(*tail) == known.tail_digest;
-  }
-
-  static void begin_anew(LogFile& file) {
-    file.id = 0;
-    file.taken = 0;
-    file.head_size = file.tail_size = 0;
-    file.head.clear();
-    file.tail.clear();
-    file.bytes_known = true;
-    file.changed = false;
-    file.exhausted = false;
-    file.tail_pending = false;
-  }
-
-  /// Of two files with names as these one may be a copy of the other, or its compressed form.
-  static bool names_fit(const std::string& known_path, const std::string& path) {
-    const auto known = std::filesystem::path(known_path).filename().string();
-    const auto name = std::filesystem::path(path).filename().string();
-    return base_of(known) == base_of(name) || name.starts_with(base_of(known));
   }
 
   /// Makes `file` the one that is read, from where it was left. False: it is gone.
@@ -380,7 +212,7 @@ struct LogReader::Impl {
         known->listed = false;
         known->changed = true;
         files.push_back(std::move(known));
-        begin_anew(file);
+        file.begin_anew();
       }
     }
     file.name_before.clear();
@@ -471,15 +303,6 @@ struct LogReader::Impl {
     piece.size = static_cast<std::int64_t>(size);
     piece.file = current;
     return piece;
-  }
-
-  static void note_exhausted(LogFile& file, bool tail_pending) {
-    const bool as_saved = file.exhausted_size == file.disk_size && file.exhausted_nanos == file.modified_nanos;
-    file.changed = file.changed || (file.id != 0 && !tail_pending && !as_saved);
-    file.exhausted = true;
-    file.tail_pending = tail_pending;
-    file.exhausted_size = file.disk_size;
-    file.exhausted_nanos = file.modified_nanos;
   }
 
   /// The line that is skipped, with `more` bytes that are buffered.
@@ -580,7 +403,7 @@ struct LogReader::Impl {
     LogFile& file = *current;
     if (begin == end) {
       if (!file.cut_short) {
-        note_exhausted(file, false);
+        file.note_exhausted(false);
       } else if (is_given_up(file, place)) {
         return std::optional(damaged_piece("the compressed data stops short of its end"));
       } else {
@@ -613,7 +436,7 @@ struct LogReader::Impl {
     return given_up_at(file, place) <= clock->now().seconds;
   }
   void note_pending(LogFile& file, std::size_t place) {
-    note_exhausted(file, true);
+    file.note_exhausted(true);
     file.exhausted_next = size_behind(place);
     file.given_up_at = given_up_at(file, place);
   }
@@ -628,8 +451,7 @@ struct LogReader::Impl {
     const std::optional<LogPiece> none;
     LogFile& file = *order[place];
     const bool gone = !file.listed && !is_input();
-    if (!is_input() && file.exhausted && file.exhausted_size == file.disk_size &&
-        file.exhausted_nanos == file.modified_nanos &&
+    if (!is_input() && file.is_as_exhausted() &&
         (!file.tail_pending ||
          (file.exhausted_next == size_behind(place) && clock->now().seconds < file.given_up_at))) {
       return none;
@@ -640,7 +462,7 @@ struct LogReader::Impl {
       if (gone && current != &file) return none;
       ADM_ASSIGN(const bool opened, open(file));
       if (!opened) {
-        note_exhausted(file, false);
+        file.note_exhausted(false);
         return none;
       }
       if (reordered) return none;
@@ -782,9 +604,7 @@ Result<bool> LogReader::has_news() {
   const std::int64_t now_seconds = i.clock->now().seconds;
   return std::any_of(i.order.begin(), i.order.end(), [&](const LogFile* file) {
     const bool unread = file->disk_size > 0 || file->taken > 0;
-    const bool as_it_was =
-        file->exhausted && file->exhausted_size == file->disk_size && file->exhausted_nanos == file->modified_nanos;
-    return unread && (!as_it_was || (file->tail_pending && file->given_up_at <= now_seconds));
+    return unread && (!file->is_as_exhausted() || (file->tail_pending && file->given_up_at <= now_seconds));
   });
 }
 
@@ -800,25 +620,6 @@ Result<std::optional<LogPiece>> LogReader::next() {
 void LogReader::advance(const LogPiece& piece) {
   Impl& i = *impl_;
   LogFile& file = *piece.file;
-  const auto note = [](LogFile& of, std::string_view bytes, std::int64_t size) {
-    of.taken += size;
-    of.changed = true;
-    of.exhausted = false;
-    of.tail_pending = false;
-    if (static_cast<std::int64_t>(bytes.size()) != size) {  // not all of it is in memory: known by its end no more
-      of.tail.clear();
-    } else {
-      if (of.head_size < kHeadBytesMax && of.head_size == of.taken - size) {
-        of.head += bytes.substr(0, static_cast<std::size_t>(kHeadBytesMax - of.head_size));
-        of.head_size = static_cast<std::int64_t>(of.head.size());
-        of.head_digest = digest_of(of.head);
-      }
-      of.tail += bytes.substr(bytes.size() - std::min(bytes.size(), static_cast<std::size_t>(kTailBytesMax)));
-      if (of.tail.size() > kTailBytesMax) of.tail.erase(0, of.tail.size() - kTailBytesMax);
-    }
-    of.tail_size = static_cast<std::int64_t>(of.tail.size());
-    of.tail_digest = digest_of(of.tail);
-  };
   switch (piece.kind) {
     case PieceKind::kLines:
     case PieceKind::kTorn: {
@@ -826,19 +627,19 @@ void LogReader::advance(const LogPiece& piece) {
       if (i.marked && piece.offset == 0)
         std::copy(kByteOrderMark.begin(), kByteOrderMark.end(),
                   i.buffer.begin() + static_cast<std::ptrdiff_t>(i.begin));
-      note(file, i.rest().substr(0, static_cast<std::size_t>(piece.size)), piece.size);
+      file.take(i.rest().substr(0, static_cast<std::size_t>(piece.size)), piece.size);
       i.begin += static_cast<std::size_t>(piece.size);
       i.buffer_offset += piece.size;
       auto from = static_cast<std::size_t>(piece.size);
       for (const auto& [next, size] : piece.next) {
         next->bytes_known = true;
-        note(*next, piece.text.substr(from, static_cast<std::size_t>(size)), size);
+        next->take(piece.text.substr(from, static_cast<std::size_t>(size)), size);
         from += static_cast<std::size_t>(size);
       }
       break;
     }
     case PieceKind::kTooLong: {
-      note(file, {}, piece.size);
+      file.take({}, piece.size);
       const std::int64_t here = piece.offset + piece.size - i.buffer_offset;
       i.begin += static_cast<std::size_t>(here);
       i.buffer_offset += here;
@@ -847,7 +648,7 @@ void LogReader::advance(const LogPiece& piece) {
     }
     case PieceKind::kDamaged:
       // Until the file is another one.
-      i.note_exhausted(file, false);
+      file.note_exhausted(false);
       i.close();
       break;
   }

@@ -1,10 +1,8 @@
 #include "sources/sqlite/sqlite_source.hpp"
 
-#include <simdjson.h>
 #include <sys/vfs.h>
 
 #include <algorithm>
-#include <deque>
 #include <iterator>
 #include <map>
 #include <utility>
@@ -16,7 +14,6 @@ namespace {
 
 constexpr int kArmAttemptsMax = 5;
 constexpr std::int64_t kTrimAfterRecords = 5'000;
-constexpr std::int64_t kKeptStepMicros = 1'000'000;
 constexpr int kTrimTransactionsPerEpoch = 4;  // what streams waits for them
 
 // What a full scan and a look-up cost, in nanoseconds a row and a key: measured by bench/, to choose the cheaper one.
@@ -92,92 +89,9 @@ struct SqliteSource::Database {
   std::int64_t seen_data_version = -1;  // just before the open epoch's snapshot
   std::int64_t acknowledged_seq = 0;
   std::int64_t trimmed_seq = 0;
-  std::int64_t expired_seq = 0;
-  // What was acknowledged when, oldest first: the last record, and the monotonic time after which it may be removed.
-  std::deque<std::pair<std::int64_t, std::int64_t>> kept;
+  LogRetention retention;
   bool marked = false;     // since it was opened
   bool mark_known = true;  // the file was as the ledger has seen it last
-};
-
-/// One database's part of a position.
-struct SqliteSource::SidePosition {
-  std::string generation;
-  std::int64_t seq = 0;
-  std::string signature;
-  std::string file;
-  std::string mark;
-
-  [[nodiscard]] std::string json() const {
-    return R"({"generation":")" + generation + R"(","seq":)" + std::to_string(seq) + R"(,"signature":")" + signature +
-           R"(","file":")" + file + R"(","mark":")" + mark + "\"}";
-  }
-
-  bool parse(const simdjson::dom::element& part) {
-    std::string_view generation_text;
-    std::string_view signature_text;
-    std::string_view file_text;
-    std::string_view mark_text;
-    if (part["generation"].get(generation_text) != simdjson::SUCCESS || part["seq"].get(seq) != simdjson::SUCCESS ||
-        part["signature"].get(signature_text) != simdjson::SUCCESS ||
-        part["file"].get(file_text) != simdjson::SUCCESS || part["mark"].get(mark_text) != simdjson::SUCCESS) {
-      return false;
-    }
-    generation = generation_text;
-    signature = signature_text;
-    file = file_text;
-    mark = mark_text;
-    return true;
-  }
-};
-
-/// How far the ledger has come.
-struct SqliteSource::Position {
-  std::array<SidePosition, 2> sides;
-  TornDays torn;
-  bool holding = false;        // users changed by event records after `held_from_seq` are held
-  bool held_everyone = false;  // and so is everybody else; then no record is needed to know whom to read
-  std::int64_t held_from_seq = 0;
-
-  /// Records of the product database up to here are not needed any more.
-  [[nodiscard]] std::int64_t product_done_seq() const {
-    return holding && !held_everyone ? held_from_seq : sides[kProduct].seq;
-  }
-
-  /// Nothing when there is no position, or it is of another kind of capture.
-  static std::optional<Position> parse(const std::string& text, std::string_view capture) {
-    simdjson::dom::parser parser;
-    simdjson::dom::element root;
-    if (text.empty() || parser.parse(text).get(root) != simdjson::SUCCESS) return std::nullopt;
-    std::string_view kind;
-    if (root["capture"].get(kind) != simdjson::SUCCESS || kind != capture) return std::nullopt;
-    Position position;
-    for (const Side side : {kProduct, kAds}) {
-      simdjson::dom::element part;
-      if (root[side == kProduct ? "product" : "ads"].get(part) != simdjson::SUCCESS) return std::nullopt;
-      if (!position.sides[side].parse(part)) return std::nullopt;
-    }
-    // Absent in positions of versions that did not hold.
-    std::string_view known;
-    std::string_view held;
-    if (root["torn"]["known"].get(known) == simdjson::SUCCESS && root["torn"]["held"].get(held) == simdjson::SUCCESS) {
-      if (!position.torn.parse(known, held)) return std::nullopt;
-    }
-    if (root["holding"]["from"].get(position.held_from_seq) == simdjson::SUCCESS &&
-        root["holding"]["everyone"].get(position.held_everyone) == simdjson::SUCCESS) {
-      position.holding = true;
-    }
-    return position;
-  }
-
-  [[nodiscard]] std::string json(std::string_view capture) const {
-    std::string text =
-        R"({"product":)" + sides[kProduct].json() + R"(,"ads":)" + sides[kAds].json() + R"(,"torn":)" + torn.json();
-    if (holding) {
-      text += R"(,"holding":{"from":)" + std::to_string(held_from_seq) + R"(,"everyone":)" +
-              (held_everyone ? "true" : "false") + '}';
-    }
-    return text + R"(,"capture":")" + std::string(capture) + "\"}";
-  }
 };
 
 SqliteSource::SqliteSource(SqliteSourceOptions options) : options_(std::move(options)) {}
@@ -642,14 +556,9 @@ Status SqliteSource::acknowledge(const std::string& position) {
       database.taken_data_version = database.seen_data_version;
       continue;
     }
-    if (keeps_acknowledged()) {
-      const std::int64_t now = options_.clock->steady_micros();
-      if (database.kept.empty() ||
-          now + options_.keep_acknowledged_micros - database.kept.back().second >= kKeptStepMicros) {
-        database.kept.emplace_back(0, now + options_.keep_acknowledged_micros);
-      }
-      database.kept.back().first = database.acknowledged_seq;
-    }
+    const bool keeps = options_.clock != nullptr;
+    database.retention.acknowledge(database.acknowledged_seq, keeps ? options_.clock->steady_micros() : 0,
+                                   keeps ? options_.keep_acknowledged_micros : 0);
     const std::int64_t expired = expired_seq(side);
     if (expired - database.trimmed_seq >= kTrimAfterRecords) {
       if (auto trimmed = trim_side(side, expired, kTrimTransactionsPerEpoch); !trimmed)
@@ -666,19 +575,10 @@ sqlite::Connection& SqliteSource::writer(Side side, std::string_view work) {
   return connection;
 }
 
-bool SqliteSource::keeps_acknowledged() const {
-  return options_.keep_acknowledged_micros > 0 && options_.clock != nullptr;
-}
-
 std::int64_t SqliteSource::expired_seq(Side side) {
   Database& database = *databases_[side];
-  if (!keeps_acknowledged()) return database.acknowledged_seq;
-  const std::int64_t now = options_.clock->steady_micros();
-  while (!database.kept.empty() && database.kept.front().second <= now) {
-    database.expired_seq = database.kept.front().first;
-    database.kept.pop_front();
-  }
-  return std::max(database.expired_seq, database.trimmed_seq);
+  const std::int64_t now = options_.clock == nullptr ? 0 : options_.clock->steady_micros();
+  return std::max(database.retention.expired(now), database.trimmed_seq);
 }
 
 Result<bool> SqliteSource::trim_side(Side side, std::int64_t seq, int transactions_max) {

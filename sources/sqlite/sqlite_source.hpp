@@ -15,7 +15,8 @@
 #include "core/sqlite/lock_meter.hpp"
 #include "sources/sqlite/capture.hpp"
 #include "sources/sqlite/fact_reader.hpp"
-#include "sources/sqlite/torn_days.hpp"
+#include "sources/sqlite/log_retention.hpp"
+#include "sources/sqlite/position.hpp"
 
 namespace admetrics::source {
 
@@ -89,10 +90,7 @@ class SqliteSource : public Source {
   [[nodiscard]] const HeldBack& held_back() const { return held_back_; }
 
  private:
-  enum Side : std::size_t { kProduct = 0, kAds = 1 };
   struct Database;
-  struct SidePosition;
-  struct Position;
 
   [[nodiscard]] const std::string& path_of(Side side) const;
   /// Both sides are one file, with one change log.
@@ -119,7 +117,6 @@ class SqliteSource : public Source {
   /// The connection that may write, measured under `work`.
   sqlite::Connection& writer(Side side, std::string_view work);
   Result<bool> trim_side(Side side, std::int64_t seq, int transactions_max);
-  [[nodiscard]] bool keeps_acknowledged() const;
   /// The last record that was acknowledged long enough ago.
   std::int64_t expired_seq(Side side);
 

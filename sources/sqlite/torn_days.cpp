@@ -62,7 +62,7 @@ std::int64_t TornDays::deadline_seconds(std::int64_t hold_max_seconds) const {
   return first == held_.end() ? INT64_MAX : first->since_seconds + hold_max_seconds;
 }
 
-std::string TornDays::json() const {
+std::string TornDays::known_text() const {
   // Years of days are one run: "first+days that follow".
   std::string whole;
   for (std::size_t begin = 0; begin < known_.size();) {
@@ -71,11 +71,15 @@ std::string TornDays::json() const {
     whole += (whole.empty() ? "" : ",") + std::to_string(known_[begin].value) + '+' + std::to_string(end - begin - 1);
     begin = end;
   }
+  return whole;
+}
+
+std::string TornDays::held_text() const {
   std::string held;
   for (const HeldDay& day : held_) {
     held += (held.empty() ? "" : ",") + std::to_string(day.day.value) + '@' + std::to_string(day.since_seconds);
   }
-  return R"({"known":")" + whole + R"(","held":")" + held + "\"}";
+  return held;
 }
 
 bool TornDays::parse(std::string_view whole, std::string_view held) {

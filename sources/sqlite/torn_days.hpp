@@ -31,9 +31,10 @@ class TornDays {
   /// When the held days are given up, in seconds UTC; INT64_MAX when none is held.
   [[nodiscard]] std::int64_t deadline_seconds(std::int64_t hold_max_seconds) const;
 
-  /// A JSON object without spaces.
-  [[nodiscard]] std::string json() const;
-  /// Takes what `json` gave, by its two texts. False: it is not that.
+  // As two texts of digits and signs, to be kept.
+  [[nodiscard]] std::string known_text() const;
+  [[nodiscard]] std::string held_text() const;
+  /// Takes what these gave. False: it is not that.
   bool parse(std::string_view whole, std::string_view held);
 
   bool operator==(const TornDays&) const = default;

@@ -16,10 +16,8 @@ namespace {
 using support::must;
 using support::text;
 using support::whole;
-using testing::Contains;
 using testing::ElementsAre;
 using testing::IsEmpty;
-using testing::UnorderedElementsAre;
 
 constexpr Day kToday{20'473};  // 2026-01-20
 
@@ -114,7 +112,7 @@ class SelfAudit : public testing::Test {
     EXPECT_THAT(told(report), testing::UnorderedElementsAreArray(mismatches));
     EXPECT_EQ(report.mismatches.count(Mismatch::Kind::kMissedChange), 0);
     EXPECT_THAT(world_.wrong(), IsEmpty());
-    const std::set<std::string> rows = touched(before, world_.stored());
+    std::set<std::string> rows = touched(before, world_.stored());
     EXPECT_FALSE(look().committed);  // nothing is left to find
     return rows;
   }

@@ -7,12 +7,16 @@
 #include <thread>
 
 #include "backfill/self_audit.hpp"
+#include "tests/support/key_tables.hpp"
 #include "tests/support/must.hpp"
 #include "tests/support/temp_folder.hpp"
 
 namespace admetrics::backfill {
 namespace {
 
+using support::kAdsColumns;
+using support::kLedgerTables;
+using support::kSinkKeys;
 using support::must;
 using testing::HasSubstr;
 
@@ -25,25 +29,6 @@ CREATE TABLE mixpanel_event (event_uuid TEXT PRIMARY KEY, distinct_id TEXT, even
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100)
 INSERT INTO mixpanel_event SELECT i, 'u' || i, date('2025-01-01', i || ' days') FROM n;
 )sql";
-constexpr const char* kAds = R"sql(
-CREATE TABLE ad_performance_daily (ad_id TEXT, date DATE, adset_id TEXT, campaign_id TEXT);
-CREATE TABLE ad_performance_daily_country (ad_id TEXT, date DATE, adset_id TEXT, campaign_id TEXT);
-CREATE TABLE ad_performance_daily_region (ad_id TEXT, date DATE, adset_id TEXT, campaign_id TEXT);
-CREATE TABLE ad_performance_daily_device (ad_id TEXT, date DATE, adset_id TEXT, campaign_id TEXT);
-)sql";
-constexpr const char* kSink = R"sql(
-CREATE TABLE daily_mixpanel_metrics (metric_id INTEGER PRIMARY KEY, entity_type TEXT, entity_id TEXT, date DATE);
-CREATE TABLE daily_mixpanel_metrics_breakdown (metric_id INTEGER PRIMARY KEY, entity_type TEXT, entity_id TEXT, date DATE);
-CREATE TABLE id_name_mapping (entity_type TEXT, entity_id TEXT);
-CREATE TABLE id_hierarchy_mapping (ad_id TEXT);
-)sql";
-constexpr const char* kLedger = R"sql(
-CREATE TABLE dictionary (id INTEGER PRIMARY KEY, text TEXT NOT NULL);
-CREATE TABLE user (distinct_id TEXT PRIMARY KEY, contribution BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE ad_day (ad INTEGER, day INTEGER, contribution BLOB NOT NULL, PRIMARY KEY (ad, day)) WITHOUT ROWID;
-CREATE TABLE meta_cell (entity INTEGER, day INTEGER, cell BLOB NOT NULL, PRIMARY KEY (entity, day)) WITHOUT ROWID;
-)sql";
-
 class StoppedClock : public Clock {
  public:
   [[nodiscard]] Instant now() const override {
@@ -60,8 +45,8 @@ class StoppedClock : public Clock {
 class Pace : public testing::Test {
  protected:
   Pace() {
-    for (const auto& [name, schema] : {std::pair{"product.db", kSource}, std::pair{"ads.db", kAds},
-                                       std::pair{"sink.db", kSink}, std::pair{"ledger.db", kLedger}}) {
+    for (const auto& [name, schema] : {std::pair{"product.db", kSource}, std::pair{"ads.db", kAdsColumns},
+                                       std::pair{"sink.db", kSinkKeys}, std::pair{"ledger.db", kLedgerTables}}) {
       must(must(sqlite::Connection::open(folder_.file(name), sqlite::OpenMode::kCreate, 5'000))->execute(schema));
     }
     settings_.every_seconds = 2'000;  // a cycle takes 1,000 s

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "core/engine/codec.hpp"
+#include "tests/support/key_tables.hpp"
 #include "tests/support/machine.hpp"
 #include "tests/support/temp_folder.hpp"
 
@@ -17,32 +18,16 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using testing::Not;
+
+using support::kAdsColumns;
+using support::kLedgerTables;
+using support::kSinkKeys;
 
 constexpr const char* kSource = R"sql(
 CREATE TABLE mixpanel_user (distinct_id TEXT PRIMARY KEY, abi_campaign_id TEXT, abi_ad_set_id TEXT, abi_ad_id TEXT);
 CREATE TABLE mixpanel_event (event_uuid TEXT PRIMARY KEY, distinct_id TEXT, event_time DATETIME);
 )sql";
-constexpr const char* kAds = R"sql(
-CREATE TABLE ad_performance_daily (ad_id TEXT, date DATE, adset_id TEXT, campaign_id TEXT);
-CREATE TABLE ad_performance_daily_country (ad_id TEXT, date DATE, adset_id TEXT, campaign_id TEXT, PRIMARY KEY (ad_id, date)) WITHOUT ROWID;
-CREATE TABLE ad_performance_daily_region (ad_id TEXT, date DATE, adset_id TEXT, campaign_id TEXT);
-CREATE TABLE ad_performance_daily_device (ad_id TEXT, date DATE, adset_id TEXT, campaign_id TEXT);
-)sql";
-constexpr const char* kSink = R"sql(
-CREATE TABLE daily_mixpanel_metrics (metric_id INTEGER PRIMARY KEY, entity_type TEXT, entity_id TEXT, date DATE);
-CREATE TABLE daily_mixpanel_metrics_breakdown (metric_id INTEGER PRIMARY KEY, entity_type TEXT, entity_id TEXT, date DATE);
-CREATE TABLE id_name_mapping (entity_type TEXT, entity_id TEXT);
-CREATE TABLE id_hierarchy_mapping (ad_id TEXT);
-)sql";
-constexpr const char* kLedger = R"sql(
-CREATE TABLE dictionary (id INTEGER PRIMARY KEY, text TEXT NOT NULL);
-CREATE TABLE user (distinct_id TEXT PRIMARY KEY, contribution BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE ad_day (ad INTEGER, day INTEGER, contribution BLOB NOT NULL, PRIMARY KEY (ad, day)) WITHOUT ROWID;
-CREATE TABLE meta_cell (entity INTEGER, day INTEGER, cell BLOB NOT NULL, PRIMARY KEY (entity, day)) WITHOUT ROWID;
-)sql";
-
 Day day(const char* text) { return *parse_day(text); }
 
 class BackfillTest : public ::testing::Test {
@@ -126,9 +111,9 @@ class BackfillTest : public ::testing::Test {
   std::unique_ptr<sqlite::Connection> ledger_;
   const std::array<std::tuple<std::string, std::unique_ptr<sqlite::Connection>*, const char*>, 4> databases_{
       {{"product.db", &product_, kSource},
-       {"ads.db", &ads_, kAds},
-       {"sink.db", &sink_, kSink},
-       {"ledger.db", &ledger_, kLedger}}};
+       {"ads.db", &ads_, kAdsColumns},
+       {"sink.db", &sink_, kSinkKeys},
+       {"ledger.db", &ledger_, kLedgerTables}}};
   std::unique_ptr<Backfill> backfill_;
 };
 

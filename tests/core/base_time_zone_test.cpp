@@ -149,6 +149,7 @@ TEST(TimeZoneCursor, AskingAtTheSecondOfAChangeDoesNotShiftTheDaysBeforeIt) {
 }
 
 TEST(TimeZoneCursor, WhatItRemembersNeverChangesAnAnswer) {
+  constexpr std::int64_t kMonthSeconds = std::int64_t{86'400} * 30;
   Draw draw(2);
   for (const char* name : {"America/New_York", "Europe/London", "Asia/Kathmandu", "Africa/Casablanca", "Pacific/Apia",
                            "Australia/Lord_Howe"}) {
@@ -170,7 +171,8 @@ TEST(TimeZoneCursor, WhatItRemembersNeverChangesAnAnswer) {
       std::int64_t seconds = draw.between(-62'167'219'200 + 86'400, 253'402'300'799 - 86'400);
       if (draw.chance(90)) {
         seconds = changes[draw.below(changes.size())];
-        if (draw.chance(60)) seconds += draw.one_of<std::int64_t>({-1, 1, -3'600, 3'600, -86'400 * 30, 86'400 * 30});
+        if (draw.chance(60))
+          seconds += draw.one_of<std::int64_t>({-1, 1, -3'600, 3'600, -kMonthSeconds, kMonthSeconds});
         if (draw.chance(30)) seconds += draw.between(-86'400, 86'400);
       }
       const absl::CivilDay day(absl::ToCivilSecond(absl::FromUnixSeconds(seconds), same));

@@ -20,11 +20,13 @@ RowKey row_of(std::size_t cell, std::uint32_t value) {
 
 std::vector<RowKey> keys_of(const std::vector<DirtyRow>& rows) {
   std::vector<RowKey> keys;
+  keys.reserve(rows.size());
   for (const DirtyRow& row : rows) keys.push_back(row.key);
   return keys;
 }
 std::vector<CellKey> keys_of(const std::vector<DirtyCell>& cells) {
   std::vector<CellKey> keys;
+  keys.reserve(cells.size());
   for (const DirtyCell& cell : cells) keys.push_back(cell.key);
   return keys;
 }

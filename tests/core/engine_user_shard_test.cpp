@@ -85,7 +85,8 @@ class UserShardTest : public testing::Test {
       }
     }
     std::map<CellKey, std::set<std::string>> expected;
-    for (const auto& [id, user] : users_) for_each_cell(user, [&](CellKey cell) { expected[cell].insert(id); });
+    for (const auto& user : users_)
+      for_each_cell(user.second, [&](CellKey cell) { expected[cell].insert(user.first); });
     ASSERT_EQ(members, expected);
     expect_rows();
   }
@@ -341,9 +342,11 @@ TEST(HashOfUser, TellsNeighboursApartAndSpreadsThem) {
     ++by_low_bits[hash % 16];
   }
   EXPECT_EQ(hashes.size(), static_cast<std::size_t>(kUsers));
+  constexpr int kFair = kUsers / 16;
+  constexpr int kOff = kFair / 5;
   for (std::size_t i = 0; i < 16; ++i) {
-    EXPECT_NEAR(by_high_bits[i], kUsers / 16, kUsers / 16 / 5);
-    EXPECT_NEAR(by_low_bits[i], kUsers / 16, kUsers / 16 / 5);
+    EXPECT_NEAR(by_high_bits[i], kFair, kOff);
+    EXPECT_NEAR(by_low_bits[i], kFair, kOff);
   }
 }
 

@@ -3,7 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
+#include <thread>
 #include <vector>
+
+#include "core/engine/progress.hpp"
 
 namespace admetrics {
 namespace {
@@ -31,6 +35,48 @@ TEST(WorkerPool, NoTwoCallsShareAnIndexAtTheSameTime) {
     });
   }
   EXPECT_EQ(collisions.load(), 0);
+}
+
+// Whoever waits can tell how far the work is: on his own thread, as often as it takes, and not after the end.
+TEST(WorkerPool, WhoeverWaitsIsCalledMeanwhile) {
+  WorkerPool pool(2);
+  const std::thread::id waiting = std::this_thread::get_id();
+  std::atomic<int> called{0};
+  pool.run(
+      [&](std::size_t) {
+        while (called.load() < 2) std::this_thread::yield();
+      },
+      [&] {
+        EXPECT_EQ(std::this_thread::get_id(), waiting);
+        ++called;
+      });
+  const int at_the_end = called.load();
+  EXPECT_GE(at_the_end, 2);
+  pool.run([](std::size_t) {});
+  EXPECT_EQ(called.load(), at_the_end);
+}
+
+TEST(StageProgress, TellsOnlyOfWhatWasDone) {
+  std::vector<std::int64_t> told;
+  const std::function<void(const EpochProgress&)> listener = [&](const EpochProgress& progress) {
+    EXPECT_STREQ(progress.stage, "read");
+    EXPECT_EQ(progress.total, 9);
+    told.push_back(progress.done);
+  };
+  StageProgress progress("read", 9, listener);
+  progress.tell();
+  EXPECT_TRUE(told.empty()) << "waiting is no progress";
+  progress.add(4);
+  progress.add(1);
+  progress.tell();
+  progress.tell();
+  progress.add(4);
+  progress.tell();
+  EXPECT_EQ(told, (std::vector<std::int64_t>{5, 9}));
+  const std::function<void(const EpochProgress&)> nobody;
+  StageProgress silent("read", 0, nobody);
+  silent.add(1);
+  silent.tell();
 }
 
 /// Plain memory on both sides of the barrier: ThreadSanitizer says whether the pool really is one.

@@ -14,8 +14,8 @@ namespace {
 
 class MetaTest : public testing::Test {
  protected:
-  void map_country(std::vector<ValueMapping::Row> rows) { mappings_.country = ValueMapping::country(rows); }
-  void map_device(std::vector<ValueMapping::Row> rows) { mappings_.device = ValueMapping::device(rows); }
+  void map_country(const std::vector<ValueMapping::Row>& rows) { mappings_.country = ValueMapping::country(rows); }
+  void map_device(const std::vector<ValueMapping::Row>& rows) { mappings_.device = ValueMapping::device(rows); }
 
   std::optional<MetaPart> part_of(const RawMeta& row) { return meta_part_of(row, mappings_, cache_, rejects_); }
   std::string value_of(Breakdown breakdown, std::string_view raw) {

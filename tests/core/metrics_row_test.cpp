@@ -247,7 +247,7 @@ TEST_F(RowTest, RevenueAndRefundsAreSumsOverTrialAndPurchaseUsersEachOnce) {
 TEST_F(RowTest, NetRevenueIsTheDifferenceOfTheStoredColumns) {
   add("u1", User::trial().revenue(1'005'000).refunds(4'000));
   EXPECT_EQ(number(kNetActualRevenue), 101);  // 1.01 - 0.00; of the unrounded it would be 1.00
-  add("u1", User::trial().refunds(2 * 100 * kCent));
+  add("u1", User::trial().refunds(200 * kCent));
   EXPECT_EQ(number(kNetActualRevenue), -200);
 }
 
@@ -341,7 +341,7 @@ TEST_F(RowTest, ProfitIsAdjustedRevenueMinusStoredSpend) {
 TEST_F(RowTest, RoasIsAdjustedRevenuePerSpend) {
   add("u1", User::trial().value(100 * kCent));
   meta_.trials = 2;
-  meta_.spend_micros = 300 * kCent;
+  meta_.spend_micros = Int128{300} * kCent;
   EXPECT_EQ(number(kEstimatedRoas), 6'667);
   meta_.spend_micros = 4'999;  // stored as 0.00
   EXPECT_EQ(number(kEstimatedRoas), 0);
@@ -350,7 +350,7 @@ TEST_F(RowTest, RoasIsAdjustedRevenuePerSpend) {
 // ── Costs and clicks ─────────────────────────────────────────────────────────────────────────────────────────────
 
 TEST_F(RowTest, CostPerTrialIsSpendPerTrialUser) {
-  meta_.spend_micros = 1'000 * kCent;
+  meta_.spend_micros = Int128{1'000} * kCent;
   EXPECT_EQ(number(kMixpanelCostPerTrial), 0);
   trials(3);
   EXPECT_EQ(number(kMixpanelCostPerTrial), 333);
@@ -358,14 +358,14 @@ TEST_F(RowTest, CostPerTrialIsSpendPerTrialUser) {
 }
 
 TEST_F(RowTest, CostPerPurchaseIsSpendPerPurchaseUser) {
-  meta_.spend_micros = 25 * kCent;
+  meta_.spend_micros = Int128{25} * kCent;
   purchases(2);
   EXPECT_EQ(number(kMixpanelCostPerPurchase), 13);  // 0.125
   EXPECT_EQ(number(kMixpanelCostPerTrial), 0);
 }
 
 TEST_F(RowTest, MetasCostsAreSpendPerMetasCounts) {
-  meta_ = MetaSums{1'000 * kCent, 0, 0, 6, 8, 1};
+  meta_ = MetaSums{Int128{1'000} * kCent, 0, 0, 6, 8, 1};
   EXPECT_EQ(number(kMetaCostPerTrial), 167);
   EXPECT_EQ(number(kMetaCostPerPurchase), 125);
   meta_.trials = meta_.purchases = 0;

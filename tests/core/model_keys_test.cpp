@@ -74,9 +74,10 @@ TEST(CellKey, NeighbouringCellsSpreadOverShardsAndPlaces) {
   }
   EXPECT_EQ(hashes.size(), kEntities * kDays);
   constexpr int kFair = static_cast<int>(kEntities) * kDays / static_cast<int>(kShards);
+  constexpr int kOff = kFair / 5;
   for (std::size_t shard = 0; shard < kShards; ++shard) {
-    EXPECT_NEAR(by_high_bits[shard], kFair, kFair / 5);
-    EXPECT_NEAR(by_low_bits[shard], kFair, kFair / 5);
+    EXPECT_NEAR(by_high_bits[shard], kFair, kOff);
+    EXPECT_NEAR(by_low_bits[shard], kFair, kOff);
   }
 }
 

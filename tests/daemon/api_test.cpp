@@ -145,6 +145,7 @@ TEST_F(ApiTest, ManyAskWhileEpochsAreCommitted) {
   ASSERT_TRUE(service_.start(config_).ok());
   commit(1, 100);
   std::vector<std::thread> readers;
+  readers.reserve(4);
   for (int i = 0; i < 4; ++i) {
     readers.emplace_back([&, i] {
       for (int n = 0; n < 30; ++n) {
@@ -182,6 +183,7 @@ TEST_F(ApiTest, StopsWhileThereIsMuchToDo) {
   commit(1, 100);
   at_ = service_.endpoint();
   std::vector<std::thread> readers;
+  readers.reserve(8);
   for (int i = 0; i < 8; ++i) {
     readers.emplace_back([&, target = i % 2 == 0 ? data_ : std::string("/api/stream")] {
       try {

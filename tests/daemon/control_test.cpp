@@ -130,6 +130,7 @@ TEST_F(ControlSocket, EndsWithALineThatDoesNot) {
 TEST_F(ControlSocket, ServesManyAtOnce) {
   start(echo());
   std::vector<std::thread> askers;
+  askers.reserve(16);
   std::atomic<int> answered{0};
   for (int i = 0; i < 16; ++i) {
     askers.emplace_back([&, i] {

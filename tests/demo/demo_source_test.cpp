@@ -32,7 +32,8 @@ TEST_F(DemoTest, TablesHaveThePipelinesColumnsAndKeys) {
   const auto columns = [&](const std::string& path, const std::string& table) {
     return ask_text(path, "SELECT ' ' || group_concat(name, ' ') || ' ' FROM pragma_table_info('" + table + "')");
   };
-  const auto expect_columns = [&](const std::string& path, const std::string& table, std::vector<std::string> names) {
+  const auto expect_columns = [&](const std::string& path, const std::string& table,
+                                  const std::vector<std::string>& names) {
     const std::string present = columns(path, table);
     for (const std::string& name : names) {
       EXPECT_NE(present.find(" " + name + " "), std::string::npos) << table << "." << name;

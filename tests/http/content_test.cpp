@@ -37,6 +37,7 @@ TEST(ContentTest, WhatDoesNotPayIsNotCompressed) {
 TEST(ContentTest, ManyAskAtOnce) {
   const Content content(std::string(100'000, 'x'));
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) threads.emplace_back([&] { EXPECT_FALSE(content.gzip().empty()); });
   for (std::thread& thread : threads) thread.join();
 }

@@ -18,8 +18,6 @@ using support::whole;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::IsEmpty;
-using testing::Not;
-using testing::StartsWith;
 
 constexpr Day kToday{20'473};  // 2026-01-20
 

@@ -432,7 +432,8 @@ class Files(ChangelogCase):
     def test_a_line_that_is_too_long_is_a_dead_letter(self):
         world = self.changelog_world("log.ndjson")
         self.append(world.path("log.ndjson"), self.user("a"), self.user("x" * (17 << 20)), self.user("b" * (15 << 20)), self.user("c"))
-        world.run_once()
+        self.assertIn("1 lines of the change log were not understood", world.run_once().err)
+        self.assertNotIn("not understood", world.run_once().err, "it was said")
         self.assertEqual([name[:1] for name in self.users(world)], ["a", "b", "c"])
         letter, = self.letters(world)
         self.assertEqual((letter["reason"], letter["offset"], letter["truncated"]), ("too_long", len(self.user("a")) + 1, True))
@@ -445,6 +446,7 @@ class Files(ChangelogCase):
         done = subprocess.run([harness.Program.binary, "run", "--config", world.config, "--once"], input=log.encode(),
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=harness.CALL_SECONDS, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b"1 lines of the change log were not understood", done.stderr)
         self.assertEqual(self.users(world), ["a", "b"])
         self.assertEqual([letter["reason"] for letter in self.letters(world)], ["not_json"])
 

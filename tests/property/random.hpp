@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/check.hpp"
+
 namespace admetrics {
 
 /// Draws that are the same on every machine and with every standard library.
@@ -20,6 +22,7 @@ class Random {
     return x ^ (x >> 31);
   }
   std::int64_t below(std::int64_t count) {
+    ADM_CHECK(count > 0);
     return static_cast<std::int64_t>(bits() % static_cast<std::uint64_t>(count));
   }
   std::int64_t between(std::int64_t first, std::int64_t last) { return first + below(last - first + 1); }

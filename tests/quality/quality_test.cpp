@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <boost/json/src.hpp>  // the library, for this test program
+#include <boost/json.hpp>
 
 #include "tests/dashboard/stored_rows.hpp"
 

@@ -16,7 +16,6 @@ namespace admetrics::sink {
 namespace {
 
 namespace json = boost::json;
-using testing::ElementsAre;
 using testing::IsEmpty;
 
 /// The feed's own database, and its files beside it.

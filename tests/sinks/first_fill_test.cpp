@@ -220,7 +220,8 @@ TEST_P(FirstFillTest, ItGoesOnWhereALockedDatabaseStoppedIt) {
   open();
   pauses_ = 0;
   ok(write());
-  EXPECT_LE(pauses_, (kAds * (kRowsEach + 2) - standing) / 2'000 + 2) << "what stood was not written again";
+  EXPECT_LE(pauses_, (std::int64_t{kAds} * (kRowsEach + 2) - standing) / 2'000 + 2)
+      << "what stood was not written again";
   const auto receipt = sink_->commit();
   ASSERT_TRUE(receipt.ok()) << receipt.error().line();
   EXPECT_EQ(receipt->inserted, kAds * (kRowsEach + 2));

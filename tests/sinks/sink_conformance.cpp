@@ -100,6 +100,7 @@ TEST_P(SinkConformance, MoreKeysThanAreListedAreNotKnown) {
   std::vector<std::string> ids;
   for (std::size_t i = 0; i <= kSinkKeysListedMax; ++i) ids.push_back("a" + std::to_string(i));
   std::vector<CellWrite> cells;
+  cells.reserve(ids.size());
   for (const std::string& id : ids) cells.push_back(cell(id, values(100)));
 
   // Where nothing stood before, a sink may do without a list.
@@ -439,6 +440,7 @@ TEST_P(SinkConformance, BreakdownValuesOfOneCellAreToldApartByTheirBytes) {
       "", "US", "Us", "us", "us ", "\xc3\xa4", "ae", "a", "\xf0\x9f\x98\x80", "\xef\xbf\xbd", "1", "01", "1.0"};
   std::sort(texts.begin(), texts.end());
   std::vector<BreakdownWrite> rows;
+  rows.reserve(texts.size());
   for (const std::string& text : texts) rows.push_back(row(Breakdown::kCountry, text, values(1)));
   commit(1, {cell("a1", values(1), rows)});
   EXPECT_EQ(column(kBreakdownTable, "breakdown_value"), texts);

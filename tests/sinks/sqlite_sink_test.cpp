@@ -513,9 +513,11 @@ class SqliteSinkOnAFailingDisk : public SqliteSinkTest {
     std::vector<CellWrite> cells;
     static const std::vector<std::string> ids = [] {
       std::vector<std::string> made;
+      made.reserve(200);
       for (int i = 0; i < 200; ++i) made.push_back("a" + std::to_string(i));
       return made;
     }();
+    cells.reserve(ids.size());
     for (const std::string& id : ids)
       cells.push_back(cell(id, values(spend), {row(Breakdown::kCountry, "US", values(spend))}));
     return cells;

@@ -10,7 +10,6 @@ namespace admetrics::source {
 namespace {
 
 using testing::ElementsAre;
-using testing::IsEmpty;
 
 class CaptureRepair : public SourceTest {
  protected:

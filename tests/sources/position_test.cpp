@@ -16,7 +16,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-class Position : public SourceTest {};
+class Positions : public SourceTest {};
 class ScanCapture : public SourceTest {
  protected:
   ScanCapture() { triggers_ = false; }
@@ -28,7 +28,7 @@ Error error_of(SqliteSource& source, const std::string& position = "") {
   return input.ok() ? Error{} : std::move(input).error();
 }
 
-TEST_F(Position, WithoutOneEverythingIsRead) {
+TEST_F(Positions, WithoutOneEverythingIsRead) {
   pipeline();
   user("u1");
   const EpochInput input = begin();
@@ -37,7 +37,7 @@ TEST_F(Position, WithoutOneEverythingIsRead) {
   EXPECT_EQ(input.users_estimate, 1);
 }
 
-TEST_F(Position, OneThatCannotBeReadIsAsGoodAsNone) {
+TEST_F(Positions, OneThatCannotBeReadIsAsGoodAsNone) {
   pipeline();
   start();
   for (const char* bad :
@@ -48,14 +48,40 @@ TEST_F(Position, OneThatCannotBeReadIsAsGoodAsNone) {
   }
 }
 
-TEST_F(Position, AReconciliationCanBeAskedFor) {
+TEST(PositionText, GivesBackWhatWasWritten) {
+  source::Position position;
+  position.sides[kProduct] = {"g1", INT64_MAX, "users(a,b)", "8:1\"\\", "m1"};
+  position.sides[kAds] = {"", 0, "", "", ""};
+  (void)position.torn.update({Day{1}, Day{2}}, 7, 100);
+  (void)position.torn.update({Day{1}}, 8, 100);
+  EXPECT_EQ(source::Position::parse(position.json("triggers"), "triggers"), position);
+  position.holding = true;
+  position.held_everyone = true;
+  position.held_from_seq = 41;
+  EXPECT_EQ(source::Position::parse(position.json("scan"), "scan"), position);
+  EXPECT_EQ(source::Position::parse(position.json("scan"), "triggers"), std::nullopt);
+}
+
+// Ledgers keep such texts: they must go on being read.
+TEST(PositionText, StandsAsItAlwaysStood) {
+  const std::string text =
+      R"({"product":{"generation":"g","seq":7,"signature":"s","file":"f","mark":"m"},)"
+      R"("ads":{"generation":"h","seq":8,"signature":"t","file":"e","mark":"n"},)"
+      R"("torn":{"known":"0+2,31+0","held":"2@7"},"holding":{"from":5,"everyone":false},"capture":"triggers"})";
+  const auto position = source::Position::parse(text, "triggers");
+  ASSERT_TRUE(position);
+  EXPECT_EQ(position->json("triggers"), text);
+  EXPECT_EQ(position->product_done_seq(), 5);
+}
+
+TEST_F(Positions, AReconciliationCanBeAskedFor) {
   pipeline();
   watch();
   const EpochInput input = begin(true);
   EXPECT_TRUE(input.reconcile && input.scan_users && input.scan_meta);
 }
 
-TEST_F(Position, AnEpochThatWasNotTakenIsOfferedAgain) {
+TEST_F(Positions, AnEpochThatWasNotTakenIsOfferedAgain) {
   pipeline();
   watch();
   user("u1");
@@ -72,7 +98,7 @@ TEST_F(Position, AnEpochThatWasNotTakenIsOfferedAgain) {
   EXPECT_THAT(changed_users(), IsEmpty());
 }
 
-TEST_F(Position, CoversExactlyWhatItsSnapshotShows) {
+TEST_F(Positions, CoversExactlyWhatItsSnapshotShows) {
   pipeline();
   watch();
   user("u1");
@@ -88,7 +114,7 @@ TEST_F(Position, CoversExactlyWhatItsSnapshotShows) {
   EXPECT_THAT(changed_users(), ElementsAre("u2"));
 }
 
-TEST_F(Position, RecordsAreTrimmedOnlyAfterTheirAcknowledgement) {
+TEST_F(Positions, RecordsAreTrimmedOnlyAfterTheirAcknowledgement) {
   pipeline();
   watch();
   trim();
@@ -105,7 +131,7 @@ TEST_F(Position, RecordsAreTrimmedOnlyAfterTheirAcknowledgement) {
   EXPECT_THAT(changed_users(), ElementsAre("u2"));
 }
 
-TEST_F(Position, AFullLogIsTrimmedByTheAcknowledgementItselfAndTheRestInAMoment) {
+TEST_F(Positions, AFullLogIsTrimmedByTheAcknowledgementItselfAndTheRestInAMoment) {
   pipeline();
   watch();
   product(
@@ -123,7 +149,7 @@ TEST_F(Position, AFullLogIsTrimmedByTheAcknowledgementItselfAndTheRestInAMoment)
   EXPECT_EQ(source_->log_size()->records, 0);
 }
 
-TEST_F(Position, AHeartbeatComesThroughAndNamesNobody) {
+TEST_F(Positions, AHeartbeatComesThroughAndNamesNobody) {
   pipeline();
   watch();
   EXPECT_TRUE(source_->write_heartbeat().ok());
@@ -136,7 +162,7 @@ TEST_F(Position, AHeartbeatComesThroughAndNamesNobody) {
   EXPECT_EQ(logged(), 0);
 }
 
-TEST_F(Position, TrimmingWorksInShortTransactions) {
+TEST_F(Positions, TrimmingWorksInShortTransactions) {
   pipeline();
   watch();
   product(
@@ -170,7 +196,7 @@ TEST_F(Position, TrimmingWorksInShortTransactions) {
   EXPECT_LE(count.deletes_max, 5'000);
 }
 
-TEST_F(Position, AnAcknowledgementThatCannotTrimIsNoLoss) {
+TEST_F(Positions, AnAcknowledgementThatCannotTrimIsNoLoss) {
   busy_timeout_ms_ = 20;
   pipeline();
   watch();
@@ -191,7 +217,7 @@ TEST_F(Position, AnAcknowledgementThatCannotTrimIsNoLoss) {
   EXPECT_EQ(logged(), 0);
 }
 
-TEST_F(Position, PendingRecordsAreCounted) {
+TEST_F(Positions, PendingRecordsAreCounted) {
   pipeline();
   watch();
   EXPECT_EQ(source_->pending_records().value(), 0);
@@ -204,7 +230,7 @@ TEST_F(Position, PendingRecordsAreCounted) {
   EXPECT_EQ(source_->pending_records().value(), 0);
 }
 
-TEST_F(Position, EveryKindOfWriteIsAChangeUntilItIsTaken) {
+TEST_F(Positions, EveryKindOfWriteIsAChangeUntilItIsTaken) {
   pipeline("WAL", std::string(kUserTable) + kEventTable + kProductTable + kMappingTables);
   start();
   EXPECT_TRUE(has_changes()) << "nothing was looked at yet";
@@ -251,7 +277,7 @@ TEST_F(Position, EveryKindOfWriteIsAChangeUntilItIsTaken) {
   EXPECT_FALSE(has_changes()) << "tables that are none of ours wake nobody";
 }
 
-TEST_F(Position, OurOwnTrimmingDoesNotWakeUs) {
+TEST_F(Positions, OurOwnTrimmingDoesNotWakeUs) {
   pipeline();
   watch();
   user("u1");
@@ -364,7 +390,7 @@ TEST_F(ScanCapture, ReadsAFileThatNobodyMayWrite) {
 
 // ── What an epoch cannot begin with ──
 
-TEST_F(Position, AMissingTableIsNamed) {
+TEST_F(Positions, AMissingTableIsNamed) {
   for (const char* table : {"mixpanel_user", "mixpanel_event", "user_product_metrics"}) {
     SCOPED_TRACE(table);
     if (!product_) pipeline();
@@ -379,7 +405,7 @@ TEST_F(Position, AMissingTableIsNamed) {
   take();  // and once it is back, all is well
 }
 
-TEST_F(Position, AMissingColumnIsNamed) {
+TEST_F(Positions, AMissingColumnIsNamed) {
   pipeline();
   ads("ALTER TABLE ad_performance_daily_region RENAME COLUMN clicks TO klicks");
   start();
@@ -393,7 +419,7 @@ TEST_F(Position, AMissingColumnIsNamed) {
   EXPECT_THAT(error.detail, HasSubstr("ad_performance_daily_region.clicks")) << "the scan says so as well";
 }
 
-TEST_F(Position, ATableThatVanishesUnderUsIsNamedAndItsReturnNoticed) {
+TEST_F(Positions, ATableThatVanishesUnderUsIsNamedAndItsReturnNoticed) {
   pipeline();
   watch();
   product("DROP TABLE mixpanel_event");
@@ -404,7 +430,7 @@ TEST_F(Position, ATableThatVanishesUnderUsIsNamedAndItsReturnNoticed) {
   EXPECT_TRUE(take().reconcile);
 }
 
-TEST_F(Position, AMissingFileIsNotFound) {
+TEST_F(Positions, AMissingFileIsNotFound) {
   pipeline();
   SqliteSourceOptions wrong = options();
   wrong.ads_db = folder_ + "/none.db";
@@ -415,7 +441,7 @@ TEST_F(Position, AMissingFileIsNotFound) {
   EXPECT_FALSE(std::filesystem::exists(wrong.ads_db)) << "a source is never created";
 }
 
-TEST_F(Position, AFileThatIsNoDatabaseIsCorrupt) {
+TEST_F(Positions, AFileThatIsNoDatabaseIsCorrupt) {
   pipeline();
   const std::string path = folder_ + "/text.db";
   std::ofstream(path) << std::string(5'000, 'x');
@@ -427,7 +453,7 @@ TEST_F(Position, AFileThatIsNoDatabaseIsCorrupt) {
   EXPECT_EQ(error.where, path);
 }
 
-TEST_F(Position, ALockedDatabaseIsBusyAndThenWorks) {
+TEST_F(Positions, ALockedDatabaseIsBusyAndThenWorks) {
   busy_timeout_ms_ = 20;
   pipeline("DELETE");
   product("BEGIN EXCLUSIVE");
@@ -442,7 +468,7 @@ TEST_F(Position, ALockedDatabaseIsBusyAndThenWorks) {
   EXPECT_THAT(changed_users(), ElementsAre("u1"));
 }
 
-TEST_F(Position, AWriterAtWorkKeepsUsFromArmingButNotFromReading) {
+TEST_F(Positions, AWriterAtWorkKeepsUsFromArmingButNotFromReading) {
   busy_timeout_ms_ = 20;
   pipeline();
   product("BEGIN IMMEDIATE");

@@ -530,8 +530,9 @@ class LedgerJournalTest : public LedgerStoreTest {
  protected:
   using Found = std::vector<std::pair<JournalKey, std::uint64_t>>;
 
-  void put(std::uint64_t epoch, std::vector<JournalKey> keys) {
+  void put(std::uint64_t epoch, const std::vector<JournalKey>& keys) {
     std::vector<JournalChange> changes;
+    changes.reserve(keys.size());
     for (const JournalKey& key : keys) changes.push_back({key, Cause::kEvent});
     begin();
     ok(ledger_->put_changes(EpochId{epoch}, Instant{1'000, 0}, changes, {}));

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <stdexcept>
+#include <utility>
 
 #include "core/model/row.hpp"
 #include "tests/support/must.hpp"
@@ -39,8 +40,7 @@ std::vector<Word> words_of(const std::string& line) {
       if (!word) word = Word{"", true};
       in_quotes = !in_quotes;
     } else if ((c == ' ' || c == '\t') && !in_quotes) {
-      if (word) words.push_back(*std::move(word));
-      word.reset();
+      if (word) words.push_back(std::exchange(word, std::nullopt).value());
       in_list = false;
     } else if (c == '#' && !word) {
       break;
@@ -511,7 +511,7 @@ class Player {
       return std::string(support::kLedgerCommit);
     }
     if (!line.take_if("at")) throw Fault("expected `at MOMENT` or `between sink and ledger`");
-    const std::string moment = line.take("a moment");
+    std::string moment = line.take("a moment");
     if (!line.empty()) nth = static_cast<int>(number_of(line.take("a number")).value_or(1));
     return moment;
   }

@@ -68,6 +68,7 @@ class FaultySink : public Sink {
   Result<SinkState> open() override { return inner_->open(); }
   [[nodiscard]] bool replaced() const override { return inner_->replaced(); }
   Status visit_keys(const std::function<void(const SinkKey&)>& visit) override { return inner_->visit_keys(visit); }
+  Result<std::unique_ptr<StoredRowReader>> read_rows() override { return inner_->read_rows(); }
   Status begin(const CommitHeader& header, bool purge_unrecognized) override;
   Status write_cells(std::span<const CellWrite> cells) override;
   Status write_names(std::span<const NameWrite> names) override;
