@@ -48,9 +48,7 @@ void add_totals(const Config& config, boost::json::object& status) {
   if (!select) return;
   const auto row = select->step();
   if (!row.ok() || !*row) return;
-  const auto cents = [&](int column) {
-    return std::round(select->real(column) * 100) / 100;
-  };
+  const auto cents = [&](int column) { return std::round(select->real(column) * 100) / 100; };
   status["totals"] = {{"main_rows", select->integer(0)}, {"breakdown_rows", select->integer(1)}, {"spend", cents(2)},
                       {"trials", select->integer(3)},    {"purchases", select->integer(4)},      {"revenue", cents(5)},
                       {"estimated_revenue", cents(6)}};

@@ -8,8 +8,11 @@ cd "$(dirname "$0")/.." || exit
 read -ra presets <<<"${PRESETS:-release debug tsan}"
 jobs=${JOBS:-$(nproc)}
 passed=0 failed=0 skipped=0
+failures=$(mktemp)
+trap 'rm -f "$failures"' EXIT
 
 finish() {
+  cat "$failures"  # again, where whoever sees only the end can read it
   ((skipped == 0)) || echo "$skipped skipped (each says why above)"
   ((passed + failed > 0)) || echo "test.sh: no test ran" >&2
   echo "$passed passed, $failed failed"
@@ -22,7 +25,7 @@ scripts/setup.sh --test </dev/null || { failed=1; finish; }
 for preset in "${presets[@]}"; do
   echo "== $preset"
   if ! cmake --preset "$preset" --log-level=WARNING || ! cmake --build --preset "$preset" -j "$jobs"; then
-    echo "test.sh: preset $preset does not build" >&2
+    echo "test.sh: preset $preset does not build" | tee -a "$failures" >&2
     failed=$((failed + 1))
     continue
   fi
@@ -36,7 +39,7 @@ for preset in "${presets[@]}"; do
   "${run[@]}" </dev/null
   status=$?
 
-  counts=$(python3 scripts/count_tests.py "build/$preset/ctest-report.xml") || counts="0 1 0"
+  counts=$(python3 scripts/count_tests.py "build/$preset/ctest-report.xml" 2>>"$failures") || counts="0 1 0"
   read -r preset_passed preset_failed preset_skipped <<<"$counts"
   # ctest itself may fail without a failing test: no tests, or a test program that cannot list its tests.
   ((status == 0 || preset_failed > 0)) || preset_failed=1

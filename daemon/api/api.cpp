@@ -95,6 +95,53 @@ void guarded(const Respond& respond, Work&& work) {
 
 std::string key_of_text(bool value) { return value ? "1" : "0"; }
 
+constexpr const char* kRevalidate = "no-cache";
+constexpr const char* kForever = "public, max-age=31536000, immutable";  // names with a hash of what is in them
+
+/// An answer that never changes while the daemon runs.
+http::Handler constant(std::string type, std::string_view text, std::string cache,
+                       std::vector<std::pair<std::string_view, std::string>> fields = {}) {
+  const auto content = http::make_content(std::string(text));
+  const std::string etag = '"' + digest(text) + '"';
+  // The type's text lives as long as the handler, and the handler as long as the server.
+  return [type = std::make_shared<const std::string>(std::move(type)), content, etag, cache = std::move(cache),
+          fields = std::move(fields)](const Request& request, const Respond& respond) {
+    Response response;
+    response.content_type = *type;
+    response.etag = etag;
+    response.fields = fields;
+    response.fields.emplace_back("Cache-Control", cache);
+    if (request.has(etag)) {
+      response.status = 304;
+    } else {
+      response.content = content;
+    }
+    respond(std::move(response));
+  };
+}
+
+/// What never changes while the daemon runs: descriptions, and the live page.
+void add_documents(http::Routes& routes) {
+  routes.add({"/api/dashboard/configurations",
+              {Method::kGet},
+              false,
+              constant("application/json", dashboard::answer_configurations(), kRevalidate)});
+  routes.add({"/openapi.json", {Method::kGet}, true, constant("application/json", openapi_document(), kRevalidate)});
+  const std::vector<std::pair<std::string_view, std::string>> page_fields{
+      {"Content-Security-Policy",
+       "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src "
+       "'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+      {"Referrer-Policy", "no-referrer"},
+      {"Cross-Origin-Opener-Policy", "same-origin"}};
+  for (const web::Page& page : web::pages()) {
+    routes.add(
+        {std::string(page.path),
+         {Method::kGet},
+         true,
+         constant(std::string(page.content_type), page.bytes, page.path == "/" ? kRevalidate : kForever, page_fields)});
+  }
+}
+
 }  // namespace
 
 struct Api::Question {
@@ -412,34 +459,13 @@ void Api::stream(const Request& request, Respond respond) {
 
 http::Routes Api::routes() {
   http::Routes routes;
-  const auto lightly_answered = [this](Response (Api::*answer)(dashboard::Tables&) const) {
-    return [this, answer](const Request&, Respond respond) {
-      lightly(std::move(respond), [this, answer](dashboard::Tables& tables) { return (this->*answer)(tables); });
-    };
-  };
-  const auto constant = [](std::string type, std::string_view text, const std::string& cache,
-                           std::vector<std::pair<std::string_view, std::string>> fields = {}) {
-    const auto content = http::make_content(std::string(text));
-    const std::string etag = '"' + digest(text) + '"';
-    // The type's text lives as long as the handler, and the handler as long as the server.
-    return [type = std::make_shared<const std::string>(std::move(type)), content, etag, cache,
-            fields = std::move(fields)](const Request& request, const Respond& respond) {
-      Response response;
-      response.content_type = *type;
-      response.etag = etag;
-      response.fields = fields;
-      response.fields.emplace_back("Cache-Control", cache);
-      if (request.has(etag)) {
-        response.status = 304;
-      } else {
-        response.content = content;
-      }
-      respond(std::move(response));
-    };
-  };
-  const std::string revalidate = "no-cache";
-  const std::string forever = "public, max-age=31536000, immutable";  // names with a hash of what is in them
+  add_tables(routes);
+  add_operation(routes);
+  add_documents(routes);
+  return routes;
+}
 
+void Api::add_tables(http::Routes& routes) {
   routes.add({"/api/dashboard/analytics/data",
               {Method::kGet, Method::kPost},
               false,
@@ -475,10 +501,14 @@ http::Routes Api::routes() {
                   ask(question);
                 }
               }});
-  routes.add({"/api/dashboard/configurations",
-              {Method::kGet},
-              false,
-              constant("application/json", dashboard::answer_configurations(), revalidate)});
+}
+
+void Api::add_operation(http::Routes& routes) {
+  const auto lightly_answered = [this](Response (Api::*answer)(dashboard::Tables&) const) {
+    return [this, answer](const Request&, Respond respond) {
+      lightly(std::move(respond), [this, answer](dashboard::Tables& tables) { return (this->*answer)(tables); });
+    };
+  };
   routes.add({"/api/dashboard/health", {Method::kGet}, false, lightly_answered(&Api::health)});
   routes.add({"/api/explain", {Method::kGet}, false, [this](const Request& request, const Respond& respond) {
                 explain(request, respond);
@@ -495,21 +525,6 @@ http::Routes Api::routes() {
                 respond(Response::json(200, R"({"status":"ok"})"));
               }});
   routes.add({"/readyz", {Method::kGet}, true, lightly_answered(&Api::ready)});
-  routes.add({"/openapi.json", {Method::kGet}, true, constant("application/json", openapi_document(), revalidate)});
-  const std::vector<std::pair<std::string_view, std::string>> page_fields{
-      {"Content-Security-Policy",
-       "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src "
-       "'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
-      {"Referrer-Policy", "no-referrer"},
-      {"Cross-Origin-Opener-Policy", "same-origin"}};
-  for (const web::Page& page : web::pages()) {
-    routes.add(
-        {std::string(page.path),
-         {Method::kGet},
-         true,
-         constant(std::string(page.content_type), page.bytes, page.path == "/" ? revalidate : forever, page_fields)});
-  }
-  return routes;
 }
 
 }  // namespace admetrics::api

@@ -47,6 +47,8 @@ class Api {
                                   std::function<Result<std::string>(dashboard::Tables&, const dashboard::Snapshot&,
                                                                     const Request&, const dashboard::Context&)>
                                       answer);
+  void add_tables(http::Routes& routes);     // what is answered from the tables, or recomputed
+  void add_operation(http::Routes& routes);  // what tells of the daemon, and why a number is so
   void ask(const std::shared_ptr<Question>& question);
   void look(const std::shared_ptr<Question>& question, dashboard::Tables& tables);
   void make(const std::shared_ptr<Question>& question, dashboard::Tables& tables, const dashboard::Snapshot& snapshot,

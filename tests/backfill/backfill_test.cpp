@@ -79,6 +79,12 @@ class BackfillTest : public ::testing::Test {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     EXPECT_EQ(backfill_->progress().error, "");
   }
+  /// It comes after the plan can be seen, from another thread.
+  void await_wake() {
+    for (int waited_ms = 0; waited_ms < 10'000 && woken_ == 0; ++waited_ms)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_GE(woken_.load(), 1);
+  }
   static std::string show(const Share& share) {
     std::string text;
     for (const AdDayKey& key : share.ad_days) text += " ad " + key.ad_id + "@" + key.date;
@@ -140,7 +146,7 @@ TEST_F(BackfillTest, ListsEveryKeyOnceNewestDayFirst) {
                                    "pair ad a1", "pair ad old"));
   EXPECT_EQ(backfill_->progress().state, Progress::State::kDone);
   EXPECT_EQ(backfill_->progress().items_done, 17);
-  EXPECT_GE(woken_.load(), 1);
+  await_wake();
 }
 
 TEST_F(BackfillTest, KeepsToItsDays) {
